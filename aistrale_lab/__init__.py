@@ -1,0 +1,1 @@
+"""AISTRALE Lab: a laboratory bench for language models that lives in a notebook."""

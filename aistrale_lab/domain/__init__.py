@@ -1,0 +1,1 @@
+"""Frozen values of the laboratory: no I/O, no SDK, no database."""

@@ -1,0 +1,1 @@
+"""One adapter per API, the only place that knows an SDK."""
