@@ -1,0 +1,54 @@
+# make demo · make test · make lab · make check
+# Each makes the environment it needs; a second call finds it ready.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check lab lock bench clean
+
+demo: $(READY)
+	@$(BIN)/aistrale demo
+
+test: $(READY) check
+	@$(BIN)/python -m pytest
+
+check: $(READY)
+	@$(BIN)/black --quiet --check . || { $(BIN)/black --check . ; exit 1; }
+	@$(BIN)/flake8
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo >$(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
+	@echo "black, flake8, mypy and the layers are quiet"
+
+lab: $(READY)
+	@cd notebooks && ../$(BIN)/jupyter lab
+
+bench: $(READY)
+	@$(BIN)/python tests/bench/client_cpu.py
+
+# Resolve the exact pins of pyproject.toml again (needs uv).
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --no-emit-index-url --all-extras --group dev \
+	  pyproject.toml --output-file requirements.lock
+
+# The environment holds exactly what the lock file names, checked by hash. It is
+# marked ready last, so that an interrupted set-up is made again.
+$(READY): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) (once; one to two minutes) ..."
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . ; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
+	    --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
+	    --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .hypothesis

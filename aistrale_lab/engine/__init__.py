@@ -1,0 +1,1 @@
+"""Turns a task into results; knows no database and no screen."""

@@ -1,0 +1,257 @@
+"""One sample's answer: the only retry loop, and honest times.
+
+`duration` and `time_to_first_token` are those of the attempt that was kept. What
+passed before the first attempt is `queue`, what passed between attempts is
+`retry_wait`; neither is inside `duration`.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from time import perf_counter
+
+from pydantic import Field
+
+from aistrale_lab.domain.chat import Completion, Request, Usage
+from aistrale_lab.domain.runs import Attempt
+from aistrale_lab.domain.values import Value
+from aistrale_lab.engine.budget import Budget
+from aistrale_lab.engine.outcome import Heard, Outcome
+from aistrale_lab.engine.pace import LaneEnded, Pace
+from aistrale_lab.engine.watch import Deadline, LagWatch
+from aistrale_lab.errors import (
+    DeadlineError,
+    LabError,
+    RateLimitError,
+    RunnerError,
+    TruncatedAnswerError,
+)
+from aistrale_lab.runners.base import Runner
+
+PriceOf = Callable[[Usage], Decimal | None]
+"""What a call cost, or None if that cannot be known."""
+
+BoundOf = Callable[[Request], Decimal]
+"""What a call can cost at most."""
+
+
+class Policy(Value):
+    """How patient a call is; all times are seconds.
+
+    `retries` counts tries after the first; a call that met a rate limit may be
+    tried four times as often, since the lane slows down meanwhile. `stall` is the
+    deadline between two tokens. A wait asked for beyond `longest_wait` parks the
+    lane.
+    """
+
+    timeout: float = Field(default=600.0, gt=0)
+    stall: float = Field(default=120.0, gt=0)
+    retries: int = Field(default=5, ge=0)
+    backoff: float = Field(default=0.5, ge=0)
+    longest_backoff: float = Field(default=30.0, ge=0)
+    longest_wait: float = Field(default=120.0, ge=0)
+
+    def tries_left(self, error: RunnerError, failed: list[Attempt]) -> bool:
+        """Whether a call that just failed may be tried again."""
+        if not error.transient or error.stops_lane:
+            return False
+        limited = sum(a.error_type == RateLimitError.__name__ for a in failed)
+        if isinstance(error, RateLimitError):
+            return limited < 4 * self.retries
+        return len(failed) - limited < self.retries
+
+    def wait_before(self, tries: int, asked: float | None) -> float:
+        """Exponential backoff with jitter, not less than asked for (up to a cap)."""
+        ceiling = min(self.longest_backoff, self.backoff * 2.0**tries)
+        jittered = random.uniform(ceiling / 2, ceiling)
+        return max(min(asked or 0.0, self.longest_wait), jittered)
+
+
+@dataclass(slots=True)
+class Lane:
+    """What the calls of one model share."""
+
+    runner: Runner
+    pace: Pace
+    policy: Policy
+    lag: LagWatch
+    price: PriceOf
+    bound: BoundOf | None = None
+    budget: Budget | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when no more is to be sent: waiting calls give up their turn."""
+
+
+async def generate(lane: Lane, request: Request) -> Outcome:
+    """Ask until there is an answer, a permanent error, or no try left.
+
+    Raises Parked, BudgetError and LaneEnded, which leave the sample unsent; every
+    RunnerError becomes the outcome's `error`.
+    """
+    asked = _Asked(lane, request, tokens=_estimate(request))
+    failed: list[Attempt] = []
+    queue, waited = 0.0, 0.0
+    while True:
+        ready = perf_counter()
+        reserved = await asked.turn()
+        wait = perf_counter() - ready
+        queue, waited = (queue, waited + wait) if failed else (wait, 0.0)
+        outcome = await asked.attempt(reserved)
+        error = outcome.error
+        if error is None:
+            break
+        failed.append(_failed_attempt(outcome, error, number=len(failed) + 1))
+        if not lane.policy.tries_left(error, failed[:-1]):
+            break
+        pause = await _pause(lane, error, tries=len(failed) - 1)
+        failed[-1] = failed[-1].model_copy(update={"wait": pause})
+        waited += pause
+    outcome.failed = failed
+    outcome.queue, outcome.retry_wait = queue, waited
+    return outcome
+
+
+class _Asked:
+    """A request on its lane: taking its turn, and being sent once."""
+
+    def __init__(self, lane: Lane, request: Request, *, tokens: int) -> None:
+        self._lane = lane
+        self._request = request
+        self._tokens = tokens
+
+    async def turn(self) -> Decimal:
+        """Wait for money and for a place; returns what was reserved."""
+        lane = self._lane
+        reserved = Decimal(0)
+        if lane.budget and lane.bound:
+            reserved = lane.bound(self._request)
+            await lane.budget.reserve(reserved)
+        try:
+            await lane.pace.acquire(self._tokens, lane.over)
+        except BaseException:
+            self._settle(reserved, Decimal(0))
+            raise
+        return reserved
+
+    async def attempt(self, reserved: Decimal) -> Outcome:
+        """Send the request once, and account for it however it ends."""
+        lane = self._lane
+        heard = Heard(started=perf_counter())
+        outcome = Outcome(started_at=datetime.now(UTC), heard=heard)
+        cost: Decimal | None = None
+        try:
+            await _listen(lane, self._request, heard)
+            outcome.completion = _completion(heard)
+            outcome.cost = cost = lane.price(outcome.completion.usage)
+            lane.pace.succeeded()
+        except RunnerError as error:
+            outcome.error = error
+            cost = Decimal(0) if _unbilled(error) else None
+            if isinstance(error, RateLimitError):
+                lane.pace.refused(error.retry_after)
+        finally:
+            outcome.duration = perf_counter() - heard.started
+            lane.pace.release(charged=self._tokens, used=_used(heard.usage))
+            self._settle(reserved, cost)
+        outcome.lagged = lane.lag.lagged_since(heard.started)
+        return outcome
+
+    def _settle(self, reserved: Decimal, cost: Decimal | None) -> None:
+        if self._lane.budget:
+            self._lane.budget.settle(reserved, cost)
+
+
+async def _listen(lane: Lane, request: Request, heard: Heard) -> None:
+    policy = lane.policy
+    try:
+        async with Deadline(total=policy.timeout, stall=policy.stall) as deadline:
+            await _hear_all(lane, request, heard, deadline)
+    except TimeoutError:
+        raise DeadlineError(deadline.reason, request_id=heard.request_id) from None
+    except LabError:
+        raise
+    except Exception as error:  # the border to a third-party runner
+        what = f"the runner raised {type(error).__name__}: {error}"
+        raise RunnerError(what, request_id=heard.request_id) from error
+    if heard.finish_reason is None:
+        raise TruncatedAnswerError(
+            "the answer ended without a finish reason", request_id=heard.request_id
+        )
+
+
+async def _hear_all(
+    lane: Lane, request: Request, heard: Heard, deadline: Deadline
+) -> None:
+    chunks = lane.runner.stream(request)
+    try:
+        async for chunk in chunks:
+            heard.add(chunk)
+            if heard.moments:
+                deadline.alive_at = heard.last_at
+            if chunk.limits is not None:
+                lane.pace.learn(chunk.limits)
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+
+
+def _completion(heard: Heard) -> Completion:
+    assert heard.finish_reason is not None  # _listen saw to it
+    return Completion(
+        text="".join(heard.texts),
+        finish_reason=heard.finish_reason,
+        usage=heard.usage or Usage(),
+        reasoning="".join(heard.thoughts),
+        response_model=heard.response_model,
+        system_fingerprint=heard.system_fingerprint,
+        request_id=heard.request_id,
+        raw=heard.raw,
+        flags=heard.flags,
+    )
+
+
+def _failed_attempt(outcome: Outcome, error: RunnerError, *, number: int) -> Attempt:
+    return Attempt(
+        number=number,
+        started_at=outcome.started_at,
+        duration=outcome.duration or 0.0,
+        error_type=type(error).__name__,
+        error=error.message,
+        status=error.status,
+        request_id=error.request_id or outcome.heard.request_id,
+        raw=error.raw,
+        wire=error.wire,
+    )
+
+
+async def _pause(lane: Lane, error: RunnerError, *, tries: int) -> float:
+    """Wait before the next try; a rate limit's wait is the lane's affair."""
+    if isinstance(error, RateLimitError):
+        return 0.0
+    began = perf_counter()
+    try:
+        async with asyncio.timeout(lane.policy.wait_before(tries, error.retry_after)):
+            await lane.over.wait()
+    except TimeoutError:
+        return perf_counter() - began
+    raise LaneEnded
+
+
+def _unbilled(error: RunnerError) -> bool:
+    """Whether the provider said no before it began to answer."""
+    return error.status is not None and error.status >= 400
+
+
+def _used(usage: Usage | None) -> int | None:
+    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    return usage.input_tokens + usage.output_tokens
+
+
+def _estimate(request: Request) -> int:
+    """Tokens to charge in advance: four characters make about one."""
+    size = sum(len(m.content) for m in request.messages)
+    return size // 4 + (request.config.max_tokens or 0)

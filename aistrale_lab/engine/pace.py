@@ -1,0 +1,181 @@
+"""When the next call to one (endpoint, key, model) may go.
+
+Three brakes: fixed limits (`--rpm`, `--tpm`), the waits that the provider asks for,
+and a number of calls in flight that halves when it says "too many" and grows again
+with every success (additive increase, multiplicative decrease, as TCP does).
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+
+from aistrale_lab.domain.chat import RateLimits
+from aistrale_lab.errors import LabError
+
+Clock = Callable[[], float]
+"""A monotonic clock, in seconds."""
+
+POLL = 0.25
+"""The longest nap of a waiting call, in seconds: waits can be lifted meanwhile."""
+
+
+class Parked(LabError):
+    """The provider asked for a longer wait than we are willing to sit through."""
+
+    status_code = 429
+
+
+class LaneEnded(Exception):
+    """The lane was stopped while a call waited for its turn; nothing was sent."""
+
+
+class Bucket:
+    """The generic cell rate algorithm: `rate` per minute, with a burst of a second.
+
+    Source: ITU-T I.371 (the virtual scheduling form).
+    """
+
+    def __init__(self, rate: float, clock: Clock) -> None:
+        self._interval = 60.0 / rate
+        self._tolerance = max(1.0, rate / 60.0) * self._interval
+        self._clock = clock
+        self._due = clock()
+
+    def wait(self) -> float:
+        """Seconds until the next unit may go; 0 if now."""
+        return max(0.0, self._due + self._interval - self._tolerance - self._clock())
+
+    def take(self, units: float) -> None:
+        """Charge the units; negative ones give back what was charged too much."""
+        self._due = max(self._due, self._clock()) + units * self._interval
+
+
+class Pace:
+    """The brakes of one lane. All methods belong to the engine's loop."""
+
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        rpm: int | None = None,
+        tpm: int | None = None,
+        longest_wait: float = 120.0,
+        backoff: float = 0.5,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.in_flight = 0
+        self.waiting_until = 0.0
+        self._most = concurrency
+        self._allowed = float(concurrency)
+        self._calls = Bucket(rpm, clock) if rpm else None
+        self._tokens = Bucket(tpm, clock) if tpm else None
+        self._longest_wait = longest_wait
+        self._backoff = backoff
+        self._refusals = 0
+        self._clock = clock
+        self._waiters: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def allowed(self) -> int:
+        """How many calls may be in flight just now."""
+        return max(1, int(self._allowed))
+
+    @property
+    def rate_limited(self) -> float:
+        """Seconds that the lane still waits because the provider said so."""
+        return max(0.0, self.waiting_until - self._clock())
+
+    async def acquire(self, tokens: int, over: asyncio.Event) -> None:
+        """Wait for a place, then take it; `release` gives it back.
+
+        Raises LaneEnded once `over` is set.
+        """
+        while True:
+            if over.is_set():
+                self._wake()
+                raise LaneEnded
+            if self._try_take(tokens):
+                return
+            await self._nap()
+
+    def release(self, *, charged: int = 0, used: int | None = None) -> None:
+        """Give the place back, and settle the tokens charged against those used."""
+        self.in_flight -= 1
+        if self._tokens and used is not None:
+            self._tokens.take(used - charged)
+        self._wake()
+
+    def succeeded(self) -> None:
+        """A call came through: allow a little more."""
+        self._refusals = 0
+        if self._allowed < self._most:
+            self._allowed = min(self._most, self._allowed + 1.0 / self._allowed)
+            self._wake()
+
+    def refused(self, asked: float | None) -> None:
+        """A call met a rate limit: the whole lane waits, and thins out.
+
+        `asked` is the provider's wait in seconds, None if it named none. Raises
+        Parked if it is longer than the longest wait.
+        """
+        if asked is not None and asked > self._longest_wait:
+            raise Parked(f"rate limited: the provider asks to wait {asked:.0f} s")
+        already_waiting = self.rate_limited > 0
+        if not already_waiting:
+            self._refusals += 1
+            self._allowed = max(1.0, self._allowed / 2)
+        wait = asked if asked is not None else self._own_wait()
+        if asked is not None or not already_waiting:
+            self.waiting_until = max(self.waiting_until, self._clock() + wait)
+
+    def learn(self, limits: RateLimits) -> None:
+        """Wait for the reset when the headers say that nothing remains."""
+        wait = 0.0
+        if limits.remaining_requests == 0:
+            wait = limits.reset_requests or 0.0
+        if limits.remaining_tokens == 0:
+            wait = max(wait, limits.reset_tokens or 0.0)
+        if 0 < wait <= self._longest_wait:
+            self.waiting_until = max(self.waiting_until, self._clock() + wait)
+
+    def _try_take(self, tokens: int) -> bool:
+        if self.in_flight >= self.allowed or self._wait() > 0:
+            return False
+        self.in_flight += 1
+        if self._calls:
+            self._calls.take(1)
+        if self._tokens:
+            self._tokens.take(tokens)
+        return True
+
+    def _wait(self) -> float:
+        waits = [self.waiting_until - self._clock()] if self.waiting_until else []
+        waits += [bucket.wait() for bucket in (self._calls, self._tokens) if bucket]
+        return max(waits, default=0.0)
+
+    def _own_wait(self) -> float:
+        ceiling = self._backoff * 2.0 ** min(self._refusals, 7)
+        return min(self._longest_wait, random.uniform(ceiling / 2, ceiling))
+
+    async def _nap(self) -> None:
+        wait = self._wait()
+        if wait > 0:
+            await asyncio.sleep(min(wait, POLL))
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiters.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._wake()
+            raise
+
+    def _wake(self) -> None:
+        while self._waiters:
+            turn = self._waiters.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return

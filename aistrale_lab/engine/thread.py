@@ -1,0 +1,114 @@
+"""The engine's own thread and event loop: the caller's loop is never patched."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+POLL = 0.05
+"""Seconds between looks at a future, so that a KeyboardInterrupt can arrive."""
+
+
+class EngineThread:
+    """A background thread with an event loop, started on first use."""
+
+    def __init__(self, name: str = "aistrale-engine") -> None:
+        self._name = name
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The engine's loop, running."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=_serve, args=(self._loop,), name=self._name, daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start a coroutine on the engine's loop; cancelling the future cancels it."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the engine's loop and wait for it, from any thread."""
+        return wait_for(self.submit(coroutine))
+
+    def close(self) -> None:
+        """Stop the loop and join the thread."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+            thread, self._thread = self._thread, None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+
+
+def wait_for(future: Future[T]) -> T:
+    """The future's outcome; an interrupt cancels it, waits for its end, and rises."""
+    try:
+        while not future.done():
+            _look(future)
+    except KeyboardInterrupt:
+        future.cancel()
+        raise
+    return future.result()
+
+
+def wait(
+    function: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any
+) -> T:
+    """The one synchronous door: call a coroutine function and wait for its outcome.
+
+    Works with and without a running event loop, since the coroutine runs in a
+    thread of its own. An interrupt cancels it, waits for it to clean up, and is
+    raised again.
+    """
+    door = EngineThread(name="aistrale-wait")
+    ended = threading.Event()
+
+    async def run() -> T:
+        try:
+            return await function(*args, **kwargs)
+        finally:
+            ended.set()
+
+    try:
+        future = door.submit(run())
+        try:
+            return wait_for(future)
+        except KeyboardInterrupt:
+            while not ended.wait(POLL):
+                pass
+            raise
+    finally:
+        door.close()
+
+
+def _look(future: Future[Any]) -> None:
+    try:
+        future.exception(timeout=POLL)
+    except TimeoutError:
+        pass
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()

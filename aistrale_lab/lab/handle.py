@@ -1,0 +1,101 @@
+"""A run in the making: its progress, and the ways to wait for it or stop it."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
+
+from aistrale_lab.engine.progress import LaneProgress
+from aistrale_lab.engine.thread import POLL, EngineThread
+
+T = TypeVar("T")
+
+
+class RunHandle(Generic[T]):
+    """What `bench.start` returns. The run goes on in the engine's thread.
+
+    `await handle` and `handle.wait()` give the experiment. Interrupting either
+    stops the run: nothing goes on, and keeps paying, unseen.
+    """
+
+    def __init__(
+        self,
+        engine: EngineThread,
+        conduct: Coroutine[Any, Any, T],
+        *,
+        experiment_id: str,
+        lanes: Sequence[LaneProgress],
+        on_interrupt: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.experiment_id = experiment_id
+        self.lanes = lanes
+        self._loop = engine.loop
+        self._on_interrupt = on_interrupt
+        self._outcome: Future[T] = Future()
+        self._outcome.set_running_or_notify_cancel()
+        self._task: asyncio.Task[None] | None = None
+        self._loop.call_soon_threadsafe(self._begin, conduct)
+
+    def done(self) -> bool:
+        """Whether the run has ended and everything it did is on disk."""
+        return self._outcome.done()
+
+    def cancel(self) -> None:
+        """Send no more, keep what is done; called twice: drop what is in flight."""
+        if not self.done():
+            self._loop.call_soon_threadsafe(self._stop)
+
+    def wait(self, timeout: float | None = None) -> T:
+        """Block until the run has ended; raises TimeoutError after `timeout` s.
+
+        A KeyboardInterrupt stops the run, waits for its end, and rises again.
+        """
+        left = timeout
+        try:
+            while not self.done():
+                step = POLL if left is None else min(POLL, left)
+                with contextlib.suppress(TimeoutError):
+                    self._outcome.exception(timeout=step)
+                if left is not None:
+                    left -= step
+                    if left <= 0 and not self.done():
+                        raise TimeoutError("the run goes on")
+        except KeyboardInterrupt:
+            self._stop_and_join()
+            raise
+        return self._outcome.result()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> T:
+        waiting = asyncio.wrap_future(self._outcome)
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            self.cancel()
+            with contextlib.suppress(Exception):
+                await asyncio.shield(waiting)
+            self._on_interrupt()
+            raise
+
+    def _begin(self, conduct: Coroutine[Any, Any, T]) -> None:
+        self._task = self._loop.create_task(self._conduct(conduct))
+
+    async def _conduct(self, conduct: Coroutine[Any, Any, T]) -> None:
+        try:
+            self._outcome.set_result(await conduct)
+        except BaseException as error:  # whoever waits for the run gets it
+            self._outcome.set_exception(error)
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _stop_and_join(self) -> None:
+        self.cancel()
+        while not self.done():
+            with contextlib.suppress(KeyboardInterrupt, TimeoutError):
+                self._outcome.exception(timeout=POLL)
+        self._on_interrupt()

@@ -1,0 +1,158 @@
+"""What the user has set: environment, `aistrale.toml`, and nothing else.
+
+Read only by `Lab.open()` and the entry points. Two files are read: the user's own
+(in the platform's configuration folder) and the one in the working folder. The
+working folder may belong to somebody else's repository, so its file may not send
+a well-known key to a base URL that the user has not allowed.
+"""
+
+import os
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from aistrale_lab.errors import ConfigError
+
+FILE_NAME = "aistrale.toml"
+WELL_KNOWN_KEYS = frozenset(
+    {
+        "OPENAI_API_KEY",
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+        "ANTHROPIC_API_KEY",
+        "GITHUB_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+    }
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProviderSettings(_Section):
+    """One `[providers.NAME]`: an endpoint of the user's."""
+
+    kind: str = "openai"
+    base_url: str | None = None
+    api_key_env: str | None = None
+    api: Literal["chat", "responses", "completions"] = "chat"
+    max_tokens_field: str | None = None
+    rpm: int | None = Field(default=None, ge=1)
+    tpm: int | None = Field(default=None, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class PriceSettings(_Section):
+    """One `[prices."provider/model"]`: USD per million tokens."""
+
+    input_mtok: Decimal = Field(ge=0)
+    output_mtok: Decimal = Field(ge=0)
+    cached_input_mtok: Decimal | None = Field(default=None, ge=0)
+
+
+class _File(_Section):
+    store: str | None = None
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    allow_key_urls: tuple[str, ...] = ()
+    """Base URLs that well-known keys may be sent to; only the user's own file."""
+
+
+class Settings(BaseSettings):
+    """Environment variables, and the two files merged."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    store: str = Field(
+        default="sqlite:///aistrale.db", validation_alias="AISTRALE_STORE"
+    )
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias="OPENAI_API_KEY"
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias="OPENAI_BASE_URL"
+    )
+    hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
+    hf_base_url: str | None = Field(default=None, validation_alias="HF_BASE_URL")
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    prices: dict[str, PriceSettings] = Field(default_factory=dict)
+
+    def provider_key(self, provider: ProviderSettings) -> SecretStr | None:
+        """The key that a provider's `api_key_env` names, or None."""
+        value = os.environ.get(provider.api_key_env or "")
+        return SecretStr(value) if value is not None else None
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every key that is set, for exact redaction."""
+        keys = [self.openai_api_key, self.hf_token]
+        keys += [self.provider_key(provider) for provider in self.providers.values()]
+        return tuple(k.get_secret_value() for k in keys if k and k.get_secret_value())
+
+
+def load_settings(folder: Path | None = None) -> Settings:
+    """The settings that hold in a folder (the working folder if None).
+
+    Raises ConfigError, naming file and field, for a file that is broken or that
+    pairs a well-known key with a base URL the user has not allowed.
+    """
+    own = _read(_own_file())
+    local = _read((folder or Path.cwd()) / FILE_NAME)
+    if local.allow_key_urls:
+        _refuse(FILE_NAME, f"allow_key_urls belongs into {_own_file()}")
+    for name, provider in local.providers.items():
+        _check_pairing(name, provider, own)
+    merged: dict[str, Any] = {
+        "providers": {**own.providers, **local.providers},
+        "prices": {**own.prices, **local.prices},
+    }
+    store = local.store or own.store
+    if store and "AISTRALE_STORE" not in os.environ:
+        merged["AISTRALE_STORE"] = store
+    return Settings(**merged)
+
+
+def _own_file() -> Path:
+    from platformdirs import user_config_path
+
+    return user_config_path("aistrale") / FILE_NAME
+
+
+def _read(path: Path) -> _File:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return _File()
+    except (OSError, UnicodeDecodeError) as error:
+        _refuse(path, str(error))
+    try:
+        return _File.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        _refuse(path, str(error))
+    except pydantic.ValidationError as error:
+        faults = (
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        )
+        _refuse(path, "; ".join(faults))
+
+
+def _check_pairing(name: str, provider: ProviderSettings, own: _File) -> None:
+    if provider.base_url is None or provider.api_key_env not in WELL_KNOWN_KEYS:
+        return
+    if provider.base_url.rstrip("/") in {u.rstrip("/") for u in own.allow_key_urls}:
+        return
+    _refuse(
+        FILE_NAME,
+        f"providers.{name} would send {provider.api_key_env} to {provider.base_url!r}; "
+        f"to allow that, add the URL to allow_key_urls in {_own_file()}",
+    )
+
+
+def _refuse(path: Path | str, why: str) -> NoReturn:
+    raise ConfigError(f"{path}: {why}")
