@@ -4,6 +4,9 @@ import asyncio
 from time import perf_counter
 from types import TracebackType
 
+LATE = 1.0
+"""Seconds by which a deadline's timer must be late to tell of a stopped process."""
+
 LAG_INTERVAL = 0.05
 LAG_THRESHOLD = 0.05
 """Seconds the loop may be late before a call's times are flagged `loop_lag`."""
@@ -51,8 +54,8 @@ class Deadline:
     def _look(self, due: float) -> None:
         now = perf_counter()
         late = now - due
-        if late > 1.0:
-            self._end += late
+        if late > LATE:
+            self._end += late + LATE
             if self.alive_at is not None:
                 self.alive_at = now
         left = self._end - now

@@ -1,22 +1,16 @@
 """One sample's answer: retries, deadlines, and what its times include."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from servers.scripted import END, QUESTION, ScriptedRunner, Step, make_lane
 
-from aistrale_lab.domain.chat import (
-    Chunk,
-    FinishReason,
-    Message,
-    Request,
-    Usage,
-)
+from aistrale_lab.domain.chat import Chunk, FinishReason, Request
 from aistrale_lab.engine.budget import Budget
-from aistrale_lab.engine.generate import Lane, Policy, generate
-from aistrale_lab.engine.pace import LaneEnded, Pace, Parked
-from aistrale_lab.engine.watch import LagWatch
+from aistrale_lab.engine.generate import generate
+from aistrale_lab.engine.pace import LaneEnded, Parked
 from aistrale_lab.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -24,56 +18,6 @@ from aistrale_lab.errors import (
     RunnerError,
     ServerError,
 )
-
-Step = Chunk | Exception | float
-"""What a scripted answer does next: say, fail, or wait so many seconds."""
-
-QUESTION = Request(model="m", messages=(Message(role="user", content="2+2?"),))
-END = Chunk(
-    finish_reason=FinishReason.STOP,
-    usage=Usage(input_tokens=10, output_tokens=2),
-    raw="{}",
-)
-
-
-class ScriptedRunner:
-    """A runner whose answers are written down; the last one repeats."""
-
-    def __init__(self, *answers: list[Step]) -> None:
-        self.answers = list(answers)
-        self.calls = 0
-        self.closed = 0
-
-    async def open(self) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-    async def stream(self, request: Request) -> AsyncIterator[Chunk]:
-        steps = self.answers[min(self.calls, len(self.answers) - 1)]
-        self.calls += 1
-        try:
-            for step in steps:
-                if isinstance(step, Exception):
-                    raise step
-                if isinstance(step, float):
-                    await asyncio.sleep(step)
-                else:
-                    yield step
-        finally:
-            self.closed += 1
-
-
-def make_lane(runner: ScriptedRunner, **policy: float) -> Lane:
-    settings = {"backoff": 0.001, "longest_wait": 1.0, **policy}
-    return Lane(
-        runner=runner,
-        pace=Pace(concurrency=4, backoff=0.001, longest_wait=1.0),
-        policy=Policy.model_validate(settings),
-        lag=LagWatch(),
-        price=lambda usage: Decimal("0.01"),
-    )
 
 
 async def test_an_answer_is_assembled_from_its_chunks() -> None:
