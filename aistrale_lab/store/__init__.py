@@ -1,0 +1,1 @@
+"""Remembers: experiments, runs, results and scores, durably, behind one writer."""

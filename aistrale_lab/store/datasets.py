@@ -1,0 +1,103 @@
+"""Prompt sets in the store: samples by content, so that each is stored once."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from aistrale_lab.domain.chat import Message
+from aistrale_lab.domain.tasks import Dataset, Sample
+from aistrale_lab.domain.values import fingerprint
+from aistrale_lab.errors import NotFoundError
+from aistrale_lab.store.tables import DatasetRow, DatasetSampleRow, SampleRow
+from aistrale_lab.store.writing import Row, clean
+
+DATASETS = DatasetRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+MEMBERS = DatasetSampleRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+SAMPLES = SampleRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+
+
+def add(connection: Connection, dataset: Dataset) -> None:
+    """Store a dataset, unless one of the same content is there."""
+    known = select(DATASETS.c.fingerprint).where(
+        DATASETS.c.fingerprint == dataset.fingerprint
+    )
+    if connection.execute(known).first():
+        return
+    rows = [_sample_row(sample) for sample in dataset]
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(SAMPLES).on_conflict_do_nothing(), rows)
+    connection.execute(
+        insert(DATASETS).values(
+            fingerprint=dataset.fingerprint,
+            name=dataset.name,
+            samples=len(dataset),
+            source=dataset.source,
+        )
+    )
+    members = [
+        {
+            "dataset": dataset.fingerprint,
+            "position": position,
+            "sample_id": sample.id,
+            "sample_key": row["key"],
+        }
+        for position, (sample, row) in enumerate(zip(dataset, rows, strict=True))
+    ]
+    connection.execute(insert(MEMBERS), members)
+
+
+def load(connection: Connection, dataset: str) -> Dataset:
+    """A dataset by its fingerprint; raises NotFoundError."""
+    head = connection.execute(
+        select(DATASETS).where(DATASETS.c.fingerprint == dataset)
+    ).one_or_none()
+    if head is None:
+        raise NotFoundError(f"there is no dataset {dataset!r}")
+    rows = connection.execute(
+        select(MEMBERS.c.sample_id, SAMPLES)
+        .join(SAMPLES, SAMPLES.c.key == MEMBERS.c.sample_key)
+        .where(MEMBERS.c.dataset == dataset)
+        .order_by(MEMBERS.c.position)
+    )
+    return Dataset(
+        name=head.name,
+        samples=tuple(_sample(row) for row in rows),
+        fingerprint=head.fingerprint,
+        source=head.source,
+    )
+
+
+def source(connection: Connection, dataset: str) -> dict[str, Any] | None:
+    """How a dataset was loaded, if it came from a file."""
+    statement = select(DATASETS.c.source).where(DATASETS.c.fingerprint == dataset)
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def _sample_row(sample: Sample) -> Row:
+    content = sample.content()
+    del content["id"]
+    conversation = not isinstance(sample.input, str)
+    text = json.dumps(content["input"]) if conversation else content["input"]
+    return {
+        "key": fingerprint(content),
+        "input": clean(text),
+        "conversation": conversation,
+        "target": clean(sample.target),
+        "group_name": clean(sample.group),
+        "meta": content["metadata"],
+    }
+
+
+def _sample(row: Any) -> Sample:
+    said: Any = row.input
+    if row.conversation:
+        said = tuple(Message(**turn) for turn in json.loads(row.input))
+    return Sample(
+        id=row.sample_id,
+        input=said,
+        target=row.target,
+        metadata=row.meta,
+        group=row.group_name,
+    )

@@ -1,0 +1,119 @@
+"""Who executes a run: one process at a time, and a dead one is replaced at once.
+
+A lease names host, boot, process id and the process's start time, so that a process
+id that was given out again is not mistaken for its former owner. On another host
+only the heartbeat tells, by the clock of the database.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select, text, update
+
+from aistrale_lab.errors import NotFoundError, StoreError
+from aistrale_lab.store.tables import RunRow
+
+RUNS = RunRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+
+SILENCE = 60.0
+"""Seconds without a heartbeat after which another host's lease is void."""
+
+
+def take(connection: Connection, run_id: str) -> None:
+    """Take the lease; raises StoreError, naming the owner, if somebody holds it."""
+    row = connection.execute(
+        select(RUNS.c.lease, RUNS.c.lease_beat).where(RUNS.c.id == run_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"no run {run_id!r}")
+    now = _database_time(connection)
+    mine = _myself()
+    if row.lease and row.lease != mine and _alive(row.lease, now - row.lease_beat):
+        raise StoreError(
+            f"run {run_id} is being executed by process {row.lease['pid']} "
+            f"on {row.lease['host']}"
+        )
+    connection.execute(
+        update(RUNS).where(RUNS.c.id == run_id).values(lease=mine, lease_beat=now)
+    )
+
+
+def give_back(connection: Connection, run_id: str) -> None:
+    """Clear the lease, if it is ours."""
+    row = connection.execute(select(RUNS.c.lease).where(RUNS.c.id == run_id)).first()
+    if row and row.lease == _myself():
+        connection.execute(
+            update(RUNS).where(RUNS.c.id == run_id).values(lease=None, lease_beat=None)
+        )
+
+
+def beat(connection: Connection, run_ids: Sequence[str]) -> None:
+    """A sign of life for the leases we hold."""
+    connection.execute(
+        update(RUNS)
+        .where(RUNS.c.id.in_(list(run_ids)))
+        .values(lease_beat=_database_time(connection))
+    )
+
+
+def _alive(lease: dict[str, Any], silent: float) -> bool:
+    here = _myself()
+    if lease["host"] != here["host"]:
+        return silent < SILENCE
+    if lease["boot"] != here["boot"]:
+        return False
+    started = _start_time(lease["pid"])
+    return started is not None and started == str(lease["started"])
+
+
+def _myself() -> dict[str, Any]:
+    pid = os.getpid()
+    return {
+        "host": socket.gethostname(),
+        "boot": _read("/proc/sys/kernel/random/boot_id"),
+        "pid": pid,
+        "started": _start_time(pid),
+    }
+
+
+def _start_time(pid: int) -> str | None:
+    """The process's start in clock ticks since boot; None if there is none such."""
+    status = _read(f"/proc/{pid}/stat")
+    if status is None:
+        return "unknown" if _exists(pid) else None
+    fields = status.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else fields[19]
+
+
+def _exists(pid: int) -> bool:
+    if Path("/proc/self/stat").exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None
+
+
+def _database_time(connection: Connection) -> float:
+    if connection.dialect.name == "postgresql":
+        return float(
+            connection.execute(text("SELECT extract(epoch FROM now())")).scalar_one()
+        )
+    return float(
+        connection.execute(
+            text("SELECT (julianday('now') - 2440587.5) * 86400.0")
+        ).scalar_one()
+    )

@@ -1,0 +1,66 @@
+"""What the store says of experiments and runs: frozen values, not rows."""
+
+import secrets
+import time
+from datetime import datetime
+from typing import Any
+
+from aistrale_lab.domain.runs import RunStatus
+from aistrale_lab.domain.values import Value
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base 32: no letter that is mistaken for another."""
+
+
+def new_id() -> str:
+    """A random id of 14 characters that sorts by the second it was made in.
+
+    Seven characters of time last until the year 3058; seven random ones (35 bits)
+    keep the ids of one second apart.
+    """
+    seconds = int(time.time())
+    stamp = "".join(
+        _ALPHABET[(seconds >> 5 * place) & 31] for place in range(6, -1, -1)
+    )
+    return stamp + "".join(secrets.choice(_ALPHABET) for _ in range(7))
+
+
+class ExperimentRecord(Value):
+    """An experiment as stored. `task` holds the task without its samples."""
+
+    id: str
+    name: str
+    identity: str
+    dataset: str
+    task: dict[str, Any]
+    tags: dict[str, Any]
+    provenance: dict[str, Any]
+    created_at: datetime
+
+
+class RunRecord(Value):
+    """A run as stored, with what it counts: `planned` is samples x epochs."""
+
+    id: str
+    experiment_id: str
+    name: str
+    position: int
+    provider: str
+    model_name: str
+    base_url: str | None
+    params: dict[str, Any]
+    config: dict[str, Any]
+    stream: bool
+    status: RunStatus
+    reason: str | None
+    planned: int
+    completed: int
+    failed: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def model(self) -> str:
+        """The full `provider/model`."""
+        return f"{self.provider}/{self.model_name}"

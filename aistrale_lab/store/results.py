@@ -1,0 +1,342 @@
+"""The store as the lab uses it: experiments, runs and their results."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy import Connection, Row, Select, case, func, insert, select, update
+
+from aistrale_lab.domain.chat import Completion, FinishReason, Usage
+from aistrale_lab.domain.runs import RunSpec, RunStatus
+from aistrale_lab.domain.tasks import Task
+from aistrale_lab.errors import NotFoundError
+from aistrale_lab.store import datasets, migrations
+from aistrale_lab.store.database import Database
+from aistrale_lab.store.records import ExperimentRecord, RunRecord
+from aistrale_lab.store.recorder import Recorder
+from aistrale_lab.store.spool import Spool
+from aistrale_lab.store.tables import ExperimentRow, RunRow, ScoreRow
+from aistrale_lab.store.writing import RESULTS, write_rows
+
+RUNS = RunRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+EXPERIMENTS = ExperimentRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+
+Found = TypeVar("Found", RunRecord, Row[Any])
+
+PAGE = 500
+"""Answers read at a time for scoring."""
+
+
+class Store:
+    """A store that is open: reading from any thread, writing through `recorder`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.recorder = Recorder(database, Spool(database.path, str(database)))
+
+    @classmethod
+    def open(cls, url: str) -> "Store":
+        """Open a store, making or migrating its schema as needed.
+
+        Answers that an earlier process could not store are taken in first. Raises
+        ConfigError for a malformed URL, StoreError for a store that cannot be used
+        or that a newer version made.
+        """
+        database = Database.open(url)
+        migrations.upgrade(database)
+        store = cls(database)
+        store._take_in_spool()
+        return store
+
+    @property
+    def url(self) -> str:
+        """The store's URL, without any password."""
+        return str(self._database)
+
+    @property
+    def log_path(self) -> Path | None:
+        """The log file that stands beside a file store."""
+        path = self._database.path
+        return path.with_suffix(".log") if path else None
+
+    def close(self) -> None:
+        """Commit what waits, and close every connection."""
+        self.recorder.close()
+        self._database.close()
+
+    def read(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        """All rows of a statement."""
+        with self._database.read() as connection:
+            return connection.execute(statement).all()
+
+    def add_experiment(
+        self,
+        *,
+        experiment_id: str,
+        name: str,
+        identity: str,
+        task: Task,
+        runs: Sequence[RunSpec],
+        provenance: Mapping[str, Any],
+        tags: Mapping[str, str],
+    ) -> None:
+        """Store an experiment with its dataset and its pending runs, all or nothing."""
+        now = datetime.now(UTC)
+        planned = len(task.dataset) * task.epochs
+
+        def write(connection: Connection) -> None:
+            datasets.add(connection, task.dataset)
+            connection.execute(
+                insert(EXPERIMENTS).values(
+                    id=experiment_id,
+                    name=name,
+                    identity=identity,
+                    dataset=task.dataset.fingerprint,
+                    task=task.model_dump(mode="json", exclude={"dataset"}),
+                    tags=dict(tags),
+                    provenance=dict(provenance),
+                    created_at=now,
+                )
+            )
+            rows = [_run_row(spec, n, planned, now) for n, spec in enumerate(runs)]
+            connection.execute(insert(RUNS), rows)
+
+        self.recorder.call(write).result()
+
+    def find_experiment(self, identity: str) -> ExperimentRecord | None:
+        """The newest experiment that asked the same of the same, if there is one."""
+        return self._newest(EXPERIMENTS.c.identity == identity)
+
+    def find_experiment_named(self, name: str) -> ExperimentRecord | None:
+        """The newest experiment of that name, if there is one."""
+        return self._newest(EXPERIMENTS.c.name == name)
+
+    def get_experiment(self, which: str) -> ExperimentRecord:
+        """An experiment by its id or the beginning of it; raises NotFoundError."""
+        found = self.read(
+            select(EXPERIMENTS).where(
+                EXPERIMENTS.c.id.startswith(which, autoescape=True)
+            )
+        )
+        return _experiment(_only(found, "experiment", which))
+
+    def get_run(self, which: str) -> RunRecord:
+        """A run by its id or the beginning of it; raises NotFoundError."""
+        found = self._runs(RUNS.c.id.startswith(which, autoescape=True))
+        return _only(found, "run", which)
+
+    def runs_of(self, experiment_id: str) -> list[RunRecord]:
+        """The runs of an experiment, in their order."""
+        runs = self._runs(RUNS.c.experiment_id == experiment_id)
+        return sorted(runs, key=lambda run: run.position)
+
+    def runs_matching(self, which: str) -> list[RunRecord]:
+        """The runs of an experiment, or the one run, of that id or beginning.
+
+        Raises NotFoundError if nothing, or more than one thing, begins so.
+        """
+        try:
+            return self.runs_of(self.get_experiment(which).id)
+        except NotFoundError:
+            return [self.get_run(which)]
+
+    def list_runs(self, limit: int | None = None) -> list[RunRecord]:
+        """All runs, newest first."""
+        runs = sorted(self._runs(), key=lambda r: (r.created_at, r.position))
+        return runs[::-1][:limit]
+
+    def load_task(self, experiment_id: str) -> Task:
+        """The task of an experiment, with its samples, as it was asked."""
+        record = self.get_experiment(experiment_id)
+        with self._database.read() as connection:
+            dataset = datasets.load(connection, record.dataset)
+        return Task.model_validate({**record.task, "dataset": dataset})
+
+    def dataset_source(self, fingerprint: str) -> dict[str, Any] | None:
+        """How a dataset was loaded, if it came from a file."""
+        with self._database.read() as connection:
+            return datasets.source(connection, fingerprint)
+
+    def finished_keys(
+        self, run_id: str, *, retry: Literal["transient", "failed"]
+    ) -> set[tuple[str, int]]:
+        """The (sample id, epoch) pairs that are not to be sent again.
+
+        `transient` sends those again whose error may pass; `failed` all errors.
+        """
+        statement = select(RESULTS.c.sample_id, RESULTS.c.epoch).where(
+            RESULTS.c.run_id == run_id
+        )
+        if retry == "failed":
+            statement = statement.where(RESULTS.c.error_type.is_(None))
+        else:
+            statement = statement.where(RESULTS.c.error_transient.is_(False))
+        return {(row.sample_id, row.epoch) for row in self.read(statement)}
+
+    def spent(self, run_ids: Sequence[str]) -> Sequence[str]:
+        """The known costs of the runs' results, as exact text."""
+        statement = select(RESULTS.c.cost_usd).where(
+            RESULTS.c.run_id.in_(list(run_ids)), RESULTS.c.cost_usd.is_not(None)
+        )
+        return [row.cost_usd for row in self.read(statement)]
+
+    def begin_run(self, run_id: str) -> None:
+        """Take the run's lease and mark it as running; raises StoreError if held."""
+        self.recorder.lease(run_id)
+        now = datetime.now(UTC)
+        self._set_run(
+            run_id,
+            status=RunStatus.RUNNING.value,
+            reason=None,
+            started_at=func.coalesce(RUNS.c.started_at, now),
+        )
+
+    def end_run(self, run_id: str, status: RunStatus, reason: str | None) -> None:
+        """Store how a run ended and give its lease back."""
+        self._set_run(
+            run_id,
+            status=status.value,
+            reason=reason,
+            finished_at=datetime.now(UTC),
+        )
+        self.recorder.release(run_id)
+
+    def answers(
+        self, run_id: str, *, without_score: str | None = None
+    ) -> Iterator[tuple[str, int, Completion]]:
+        """The stored answers of a run, a page at a time, to be scored again.
+
+        With `without_score` only those that have no score of that name yet.
+        """
+        last = 0
+        while page := self.read(_answers_after(run_id, last, without_score)):
+            last = page[-1].id
+            for row in page:
+                yield row.sample_id, row.epoch, _completion(row)
+
+    def _newest(self, condition: Any) -> ExperimentRecord | None:
+        statement = select(EXPERIMENTS).where(condition)
+        found = self.read(statement.order_by(EXPERIMENTS.c.created_at.desc()).limit(1))
+        return _experiment(found[0]) if found else None
+
+    def _runs(self, *conditions: Any) -> list[RunRecord]:
+        failed = func.sum(case((RESULTS.c.error_type.is_not(None), 1), else_=0))
+        counts = (
+            select(RESULTS.c.run_id, func.count().label("rows"), failed.label("failed"))
+            .group_by(RESULTS.c.run_id)
+            .subquery()
+        )
+        statement = (
+            select(RUNS, EXPERIMENTS.c.name, counts.c.rows, counts.c.failed)
+            .join(EXPERIMENTS, EXPERIMENTS.c.id == RUNS.c.experiment_id)
+            .outerjoin(counts, counts.c.run_id == RUNS.c.id)
+            .where(*conditions)
+        )
+        return [_run(row) for row in self.read(statement)]
+
+    def _set_run(self, run_id: str, **values: Any) -> None:
+        statement = update(RUNS).where(RUNS.c.id == run_id).values(**values)
+        self.recorder.call(lambda c: c.execute(statement)).result()
+
+    def _take_in_spool(self) -> None:
+        spool = Spool(self._database.path, str(self._database))
+        rows = list(spool.rows())
+        if rows and not self._database.read_only:
+            self.recorder.call(lambda c: write_rows(c, rows)).result()
+            spool.forget()
+
+
+def _run_row(spec: RunSpec, position: int, planned: int, now: datetime) -> Any:
+    return {
+        "id": spec.run_id,
+        "experiment_id": spec.experiment_id,
+        "position": position,
+        "provider": spec.model.provider,
+        "model": spec.model.model,
+        "base_url": spec.base_url,
+        "params": spec.params,
+        "config": spec.config.model_dump(mode="json", exclude_none=True),
+        "stream": spec.stream,
+        "status": RunStatus.PENDING.value,
+        "planned": planned,
+        "created_at": now,
+    }
+
+
+def _only(found: Sequence[Found], kind: str, which: str) -> Found:
+    if not found:
+        raise NotFoundError(f"there is no {kind} {which!r}; `aistrale runs` lists them")
+    if len(found) > 1:
+        ids = ", ".join(sorted(row.id for row in found)[:5])
+        raise NotFoundError(f"{kind} {which!r} is ambiguous: {ids}")
+    return found[0]
+
+
+def _experiment(row: Row[Any]) -> ExperimentRecord:
+    return ExperimentRecord(**{**row._mapping, "created_at": _utc(row.created_at)})
+
+
+def _run(row: Row[Any]) -> RunRecord:
+    failed = row.failed or 0
+    return RunRecord(
+        id=row.id,
+        experiment_id=row.experiment_id,
+        name=row.name,
+        position=row.position,
+        provider=row.provider,
+        model_name=row.model,
+        base_url=row.base_url,
+        params=row.params,
+        config=row.config,
+        stream=row.stream,
+        status=RunStatus(row.status),
+        reason=row.reason,
+        planned=row.planned,
+        completed=(row.rows or 0) - failed,
+        failed=failed,
+        created_at=_utc(row.created_at),
+        started_at=row.started_at and _utc(row.started_at),
+        finished_at=row.finished_at and _utc(row.finished_at),
+    )
+
+
+def _utc(moment: datetime) -> datetime:
+    """SQLite forgets the time zone; all times are stored in UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _answers_after(run_id: str, last: int, without_score: str | None) -> Select[Any]:
+    scores = ScoreRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+    statement = select(RESULTS).where(
+        RESULTS.c.run_id == run_id,
+        RESULTS.c.error_type.is_(None),
+        RESULTS.c.id > last,
+    )
+    if without_score is not None:
+        scored = select(scores.c.run_id).where(
+            scores.c.run_id == RESULTS.c.run_id,
+            scores.c.sample_id == RESULTS.c.sample_id,
+            scores.c.epoch == RESULTS.c.epoch,
+            scores.c.scorer == without_score,
+        )
+        statement = statement.where(~scored.exists())
+    return statement.order_by(RESULTS.c.id).limit(PAGE)
+
+
+def _completion(row: Row[Any]) -> Completion:
+    return Completion(
+        text=row.output,
+        reasoning=row.reasoning or "",
+        finish_reason=FinishReason(row.finish_reason),
+        usage=Usage(
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+            cached_input_tokens=row.cached_input_tokens,
+            reasoning_tokens=row.reasoning_tokens,
+        ),
+        response_model=row.response_model,
+        system_fingerprint=row.system_fingerprint,
+        request_id=row.request_id,
+        raw=row.raw,
+    )

@@ -1,0 +1,206 @@
+"""The rows of the store. Times are UTC, durations seconds, money exact text.
+
+No `from __future__ import annotations` here: SQLModel reads the annotations.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+
+def _text(*, nullable: bool = True) -> Any:
+    return Field(default=None, sa_column=Column(Text, nullable=nullable))
+
+
+def _json(*, nullable: bool = True) -> Any:
+    return Field(default=None, sa_column=Column(JSON, nullable=nullable))
+
+
+def _time(*, nullable: bool = True) -> Any:
+    column: Column[datetime] = Column(DateTime(timezone=True), nullable=nullable)
+    return Field(default=None, sa_column=column)
+
+
+class DatasetRow(SQLModel, table=True):
+    """A prompt set, by the fingerprint of its samples."""
+
+    __tablename__ = "datasets"
+
+    fingerprint: str = Field(primary_key=True)
+    name: str
+    samples: int
+    source: dict[str, Any] | None = _json()
+
+
+class SampleRow(SQLModel, table=True):
+    """A sample, by the fingerprint of its content: stored once, however often used."""
+
+    __tablename__ = "samples"
+
+    key: str = Field(primary_key=True)
+    input: str = _text(nullable=False)
+    conversation: bool = False
+    target: str | None = _text()
+    group_name: str | None = _text()
+    meta: dict[str, Any] | None = _json()
+
+
+class DatasetSampleRow(SQLModel, table=True):
+    """Which samples a dataset holds, in which order and under which ids."""
+
+    __tablename__ = "dataset_samples"
+    __table_args__ = (
+        PrimaryKeyConstraint("dataset", "position"),
+        UniqueConstraint("dataset", "sample_id"),
+    )
+
+    dataset: str = Field(foreign_key="datasets.fingerprint")
+    position: int
+    sample_id: str = _text(nullable=False)
+    sample_key: str = Field(foreign_key="samples.key")
+
+
+class ExperimentRow(SQLModel, table=True):
+    """Runs made to be compared: the task, and where it came from."""
+
+    __tablename__ = "experiments"
+
+    id: str = Field(primary_key=True)
+    name: str = Field(index=True)
+    identity: str = Field(index=True)
+    dataset: str = Field(foreign_key="datasets.fingerprint")
+    task: dict[str, Any] = _json(nullable=False)
+    tags: dict[str, Any] = _json(nullable=False)
+    provenance: dict[str, Any] = _json(nullable=False)
+    created_at: datetime = _time(nullable=False)
+
+
+class RunRow(SQLModel, table=True):
+    """One task on one model with one set of parameters, and who executes it."""
+
+    __tablename__ = "runs"
+
+    id: str = Field(primary_key=True)
+    experiment_id: str = Field(foreign_key="experiments.id", index=True)
+    position: int
+    provider: str
+    model: str = _text(nullable=False)
+    base_url: str | None = _text()
+    params: dict[str, Any] = _json(nullable=False)
+    config: dict[str, Any] = _json(nullable=False)
+    stream: bool = True
+    price: dict[str, Any] | None = _json()
+    status: str
+    reason: str | None = _text()
+    planned: int
+    created_at: datetime = _time(nullable=False)
+    started_at: datetime | None = _time()
+    finished_at: datetime | None = _time()
+    lease: dict[str, Any] | None = _json()
+    lease_beat: float | None = None
+
+
+class ResultRow(SQLModel, table=True):
+    """One sample, one epoch, in one run: the outcome that counts."""
+
+    __tablename__ = "results"
+    __table_args__ = (UniqueConstraint("run_id", "sample_id", "epoch"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: str = Field(foreign_key="runs.id")
+    sample_id: str = _text(nullable=False)
+    epoch: int
+    output: str | None = _text()
+    reasoning: str | None = _text()
+    finish_reason: str | None = None
+    error_type: str | None = None
+    error: str | None = _text()
+    error_transient: bool = False
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    response_model: str | None = _text()
+    system_fingerprint: str | None = _text()
+    request_id: str | None = _text()
+    raw: str | None = _text()
+    duration_s: float | None = None
+    time_to_first_token_s: float | None = None
+    inter_token_p50_s: float | None = None
+    inter_token_p95_s: float | None = None
+    queue_s: float | None = None
+    retry_wait_s: float | None = None
+    attempts: int
+    cost_usd: str | None = None
+    cached: bool = False
+    flags: str = ""
+    started_at: datetime = _time(nullable=False)
+
+
+class AttemptRow(SQLModel, table=True):
+    """A try that was not kept, or an outcome that a later one replaced."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (Index("ix_attempts_sample", "run_id", "sample_id", "epoch"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: str = Field(foreign_key="runs.id")
+    sample_id: str = _text(nullable=False)
+    epoch: int
+    number: int
+    started_at: datetime = _time(nullable=False)
+    duration_s: float | None = None
+    wait_s: float | None = None
+    error_type: str | None = None
+    error: str | None = _text()
+    status: int | None = None
+    request_id: str | None = _text()
+    raw: str | None = _text()
+    wire: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+
+
+class ScoreRow(SQLModel, table=True):
+    """A scorer's verdict on a result, or the error it raised instead."""
+
+    __tablename__ = "scores"
+    __table_args__ = (PrimaryKeyConstraint("run_id", "sample_id", "epoch", "scorer"),)
+
+    run_id: str = Field(foreign_key="runs.id")
+    sample_id: str = _text(nullable=False)
+    epoch: int
+    scorer: str
+    value: float | None = None
+    answer: str | None = _text()
+    explanation: str | None = _text()
+    error_type: str | None = None
+    error: str | None = _text()
+
+
+def all_tables() -> list[Table]:
+    """Every table of the store, in the order of their foreign keys."""
+    ours = {
+        row.__tablename__
+        for row in (
+            DatasetRow,
+            SampleRow,
+            DatasetSampleRow,
+            ExperimentRow,
+            RunRow,
+            ResultRow,
+            AttemptRow,
+            ScoreRow,
+        )
+    }
+    return [table for table in SQLModel.metadata.sorted_tables if table.name in ours]
