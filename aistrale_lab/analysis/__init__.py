@@ -1,0 +1,1 @@
+"""Frames and numbers from stored results: pandas in, pandas out, no widgets."""

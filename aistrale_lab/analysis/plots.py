@@ -1,0 +1,113 @@
+"""Plots of summaries: colour-blind safe, with units, the same online and offline."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from aistrale_lab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+GREY = "#666666"
+"""Of the palette of Okabe and Ito (2008), distinct under every colour blindness."""
+
+WIDE = 30
+"""From this ratio of the longest to the shortest time on, the axis is logarithmic."""
+
+
+def summary_plot(summary: pd.DataFrame, metric: str | None = None) -> "Figure":
+    """Each model's metric with its interval, beside its times.
+
+    `summary` has the columns of `summary_df`; `metric` defaults to the first one.
+    The right panel shows the medians of time to first token and duration, in
+    seconds, and is left out where no time is known. Raises ConfigError if the
+    metric is not there, or if matplotlib is not installed.
+    """
+    metric, rows = _rows_of(summary, metric)
+    timed = bool(rows["duration_p50_s"].notna().any())
+    figure = _figure(panels=2 if timed else 1, rows=len(rows))
+    axes = figure.subplots(1, 2 if timed else 1, sharey=True, squeeze=False)[0]
+    _draw_metric(axes[0], rows, metric)
+    if timed:
+        _draw_times(axes[1], rows)
+    return figure
+
+
+def _rows_of(summary: pd.DataFrame, metric: str | None) -> tuple[str, pd.DataFrame]:
+    known = list(dict.fromkeys(summary["metric"].dropna()))
+    if not known:
+        raise ConfigError("there is no metric to plot: the runs have no scorer")
+    metric = metric or str(known[0])
+    if metric not in known:
+        raise ConfigError(f"unknown metric {metric!r}; known: {', '.join(known)}")
+    rows = summary[summary["metric"] == metric]
+    return metric, rows.sort_values("value", kind="stable").reset_index(drop=True)
+
+
+def _figure(*, panels: int, rows: int) -> "Figure":
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ConfigError(
+            "plots need matplotlib: pip install 'aistrale-lab[notebook]'"
+        ) from None
+    return Figure(
+        figsize=(4.6 * panels + 1.2, 1.1 + 0.38 * rows), layout="constrained", dpi=110
+    )
+
+
+def _draw_metric(axes: "Axes", rows: pd.DataFrame, metric: str) -> None:
+    places = range(len(rows))
+    value = rows["value"].astype(float)
+    low = rows["ci_low"].astype(float).fillna(value)
+    high = rows["ci_high"].astype(float).fillna(value)
+    axes.errorbar(
+        value,
+        places,
+        xerr=[value - low, high - value],
+        fmt="o",
+        color=BLUE,
+        ecolor=GREY,
+        capsize=3,
+    )
+    axes.set_yticks(list(places), [str(name) for name in rows["model"]])
+    axes.set_xlabel(f"{metric} (mean, 95 % interval)")
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    if low.min() >= 0 and high.max() <= 1:
+        axes.set_xlim(-0.02, 1.02)
+    _tidy(axes)
+
+
+def _draw_times(axes: "Axes", rows: pd.DataFrame) -> None:
+    places = range(len(rows))
+    for column, marker, colour, label in (
+        ("ttft_p50_s", "^", ORANGE, "time to first token"),
+        ("duration_p50_s", "o", BLUE, "duration"),
+    ):
+        axes.plot(
+            rows[column].astype(float),
+            places,
+            marker,
+            color=colour,
+            label=label,
+            linestyle="none",
+        )
+    axes.set_xlabel("median, seconds")
+    known = rows[["ttft_p50_s", "duration_p50_s"]].astype(float)
+    if known.max().max() > WIDE * known.min().min() > 0:
+        axes.set_xscale("log")
+    else:
+        axes.set_xlim(left=0)
+    axes.legend(frameon=False, fontsize="small", loc="best")
+    _tidy(axes)
+
+
+def _tidy(axes: "Axes") -> None:
+    axes.grid(axis="x", color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
