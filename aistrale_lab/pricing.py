@@ -134,7 +134,8 @@ def _ceiling(rate: Any) -> Decimal | None:
     """The highest rate of all tiers, for the upper bound."""
     if rate is None or isinstance(rate, Decimal):
         return rate
-    return max([rate.base, *(tier.price for tier in rate.tiers)])
+    highest: Decimal = max([rate.base, *(tier.price for tier in rate.tiers)])
+    return highest
 
 
 def _list_cost(rates: Any, usage: Usage) -> Decimal | None:

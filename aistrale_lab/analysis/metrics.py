@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]  # no stubs
+from scipy.special import ndtri, stdtrit
 
 from aistrale_lab.domain.values import Value
 from aistrale_lab.errors import ValidationError

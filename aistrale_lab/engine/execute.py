@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from time import perf_counter
 
 from aistrale_lab.domain.chat import Message, Request
 from aistrale_lab.domain.runs import RunSpec, RunStatus, SampleResult
@@ -114,7 +115,9 @@ async def execute(jobs: Sequence[Job], on_result: OnResult) -> None:
 
 
 async def _run_lane(job: Job, on_result: OnResult) -> None:
+    pace = job.lane.pace
     job.progress.status = RunStatus.RUNNING
+    job.progress.rate_limited = lambda: pace.rate_limited
     work = job.work()
     workers = min(job.concurrency, max(1, len(job.samples) * job.epochs))
     try:
@@ -127,6 +130,8 @@ async def _run_lane(job: Job, on_result: OnResult) -> None:
     finally:
         job.progress.status = job.status
         job.progress.reason = job.reason
+        job.progress.over_budget = job.stop is Stop.BUDGET
+        job.progress.ended = perf_counter()
 
 
 async def _worker(

@@ -150,7 +150,7 @@ class _Asked:
         except RunnerError as error:
             outcome.error = error
             cost = Decimal(0) if _unbilled(error) else None
-            if isinstance(error, RateLimitError):
+            if isinstance(error, RateLimitError) and error.transient:
                 lane.pace.refused(error.retry_after)
         finally:
             outcome.duration = perf_counter() - heard.started

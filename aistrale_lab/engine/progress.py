@@ -1,6 +1,7 @@
 """What is known of a run while it goes on: plain counters, read by any display."""
 
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from time import perf_counter
@@ -8,6 +9,10 @@ from time import perf_counter
 from aistrale_lab.domain.runs import RunStatus, SampleResult
 
 RECENT_ERRORS = 20
+
+
+def _no_wait() -> float:
+    return 0.0
 
 
 @dataclass(slots=True)
@@ -27,8 +32,10 @@ class LaneProgress:
     cost: Decimal | None = None
     status: RunStatus = RunStatus.PENDING
     reason: str | None = None
-    note: str | None = None
-    """What the lane is waiting for, if it waits."""
+    over_budget: bool = False
+    """Whether the budget, and nothing else, ended the lane."""
+    rate_limited: Callable[[], float] = _no_wait
+    """Seconds that the lane still waits because the provider said so."""
     began: float = field(default_factory=perf_counter)
     ended: float | None = None
     errors: Counter[str] = field(default_factory=Counter)

@@ -1,35 +1,47 @@
 """`Lab`: the workbench that notebooks, scripts, the CLI and the server talk to."""
 
+import contextlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-
-from pydantic import SecretStr
+from typing import Any, Literal
 
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import ModelRef, Task
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
-from aistrale_lab.errors import ConfigError, NotFoundError
-from aistrale_lab.lab.conduct import Experimentation
+from aistrale_lab.errors import ConfigError, LabError
+from aistrale_lab.lab.conduct import Conductor
 from aistrale_lab.lab.endpoints import resolve
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
-from aistrale_lab.lab.limits import affordable_concurrency
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import (
     LanePlan,
+    check_budget,
     check_task,
     identity,
     parse_models,
     plan_lanes,
+    price_of,
 )
 from aistrale_lab.lab.provenance import provenance
+from aistrale_lab.lab.resuming import (
+    check_source,
+    check_unchanged,
+    replay_records,
+    spec_of,
+)
+from aistrale_lab.lab.scoring import Scoring
 from aistrale_lab.logs import Log
 from aistrale_lab.pricing import Price
 from aistrale_lab.runners.base import Endpoint
+from aistrale_lab.runners.embedded import EmbeddedServer
+from aistrale_lab.scorers.base import NamedScorer, check_targets, make_scorers
 from aistrale_lab.settings import Settings, load_settings
+from aistrale_lab.store.records import ExperimentRecord, RunRecord, new_id
+from aistrale_lab.store.results import Store
 
 
 class Lab:
@@ -43,7 +55,7 @@ class Lab:
         self._settings = settings
         self._log = log
         self._engine = EngineThread()
-        self._embedded: Any = None
+        self._embedded: EmbeddedServer | None = None
         self._handles: list[RunHandle[Experiment]] = []
 
     @classmethod
@@ -130,7 +142,7 @@ class Lab:
             provenance=provenance(),
             tags=dict(tags or {}),
         )
-        return self._launch(experiment_id, task, plans, scorers, chosen, finished={})
+        return self._launch(task, plans, scorers, chosen)
 
     async def run(
         self, task: Task, models: Iterable[str] | str, **options: Any
@@ -165,3 +177,195 @@ class Lab:
     def runs(self, limit: int | None = None) -> Sequence[RunRecord]:
         """All runs of the store, newest first."""
         return self._store.list_runs(limit)
+
+    def run_record(self, which: str) -> RunRecord:
+        """A run by its id, or an unambiguous beginning of it."""
+        return self._store.get_run(which)
+
+    def score(self, which: str, scorers: Iterable[str] | str) -> int:
+        """Score stored answers again, without a single call.
+
+        Returns how many answers were scored. New scores of the same name replace
+        the old ones. Raises UnknownScorerError, or DatasetError where a target is
+        missing.
+        """
+        texts = [scorers] if isinstance(scorers, str) else list(scorers)
+        made = make_scorers(texts)
+        runs = self._store.runs_matching(which)
+        task = self._store.load_task(runs[0].experiment_id)
+        check_targets(made, task.dataset)
+        return self._engine.wait(self._score(task, runs, made))
+
+    def export(self, which: str, path: Path | str, *, raw: bool = False) -> int:
+        """Write a run's or an experiment's results to a file; returns the rows.
+
+        The suffix chooses the format: .jsonl, .csv or .parquet. In CSV, cells that a
+        spreadsheet would take for a formula are defused, unless `raw`.
+        """
+        from aistrale_lab.analysis.export import export
+
+        runs = self._store.runs_matching(which)
+        return export(self._store, [r.id for r in runs], Path(path), raw=raw)
+
+    async def _score(
+        self, task: Task, runs: Sequence[RunRecord], scorers: Sequence[NamedScorer]
+    ) -> int:
+        samples = {sample.id: sample for sample in task.dataset}
+        scoring = Scoring(scorers, self._store.recorder.save_scores)
+        scored = 0
+        for run in runs:
+            for sample_id, epoch, completion in self._store.answers(run.id):
+                await scoring.submit(run.id, samples[sample_id], completion, epoch)
+                scored += 1
+        await scoring.drain()
+        return scored
+
+    def _continue(
+        self, earlier: ExperimentRecord, chosen: RunOptions
+    ) -> RunHandle[Experiment]:
+        """A finished experiment as it is, an unfinished one resumed; says which."""
+        runs = self._store.runs_of(earlier.id)
+        if all(run.status is RunStatus.COMPLETED for run in runs):
+            _say(
+                f"experiment {earlier.id} is finished: nothing is sent "
+                "(fresh=True pays again)"
+            )
+            return RunHandle(
+                self._engine,
+                self._view(earlier.id),
+                experiment_id=earlier.id,
+                lanes=[_progress(run) for run in runs],
+            )
+        _say(f"resuming experiment {earlier.id}: only what is missing is sent")
+        return self._resume(runs, chosen, failed=False)
+
+    def _resume(
+        self, runs: Sequence[RunRecord], chosen: RunOptions, *, failed: bool
+    ) -> RunHandle[Experiment]:
+        task = self._store.load_task(runs[0].experiment_id)
+        check_source(task.dataset)
+        scorers = check_task(task)
+        refs = [ModelRef(provider=r.provider, model=r.model_name) for r in runs]
+        known = dict(self._endpoints(refs, task, chosen))
+        plans = [
+            LanePlan(
+                spec=spec_of(run, ref),
+                endpoint=known[ref],
+                price=price_of(ref, known[ref], self._prices()),
+            )
+            for run, ref in zip(runs, refs, strict=True)
+        ]
+        check_unchanged(runs, plans)
+        check_budget(plans, chosen)
+        return self._launch(task, plans, scorers, chosen, failed=failed)
+
+    def _launch(
+        self,
+        task: Task,
+        plans: Sequence[LanePlan],
+        scorers: Sequence[NamedScorer],
+        chosen: RunOptions,
+        *,
+        failed: bool = False,
+    ) -> RunHandle[Experiment]:
+        experiment_id = plans[0].spec.experiment_id
+        begun = self._begin(plans)
+        runs = {run.id: run for run in self._store.runs_of(experiment_id)}
+        progress = {run_id: _progress(runs[run_id]) for run_id in begun}
+        retry: Literal["failed", "transient"] = "failed" if failed else "transient"
+        finished = {r: self._store.finished_keys(r, retry=retry) for r in begun}
+        for run_id, keys in finished.items():
+            progress[run_id].skipped = len(keys)
+        work = Conductor(
+            task=task,
+            plans=plans,
+            progress=progress,
+            finished=finished,
+            scorers=scorers,
+            options=chosen,
+            store=self._store,
+            log=self._log.logger.bind(experiment_id=experiment_id),
+            spent=sum(map(Decimal, self._store.spent(begun)), Decimal(0)),
+        )
+        handle = RunHandle(
+            self._engine,
+            self._conduct(work, experiment_id),
+            experiment_id=experiment_id,
+            lanes=list(progress.values()),
+            on_interrupt=lambda: _say(
+                f"stopped; what is done is stored. Run it again, or "
+                f"`aistrale resume {experiment_id}`, to send the rest"
+            ),
+        )
+        self._handles.append(handle)
+        return handle
+
+    def _begin(self, plans: Sequence[LanePlan]) -> list[str]:
+        """Take the lease of every run, or of none."""
+        begun: list[str] = []
+        try:
+            for plan in plans:
+                self._store.begin_run(plan.spec.run_id)
+                begun.append(plan.spec.run_id)
+        except LabError:
+            for run_id in begun:
+                self._store.end_run(run_id, RunStatus.INTERRUPTED, "not begun")
+            raise
+        return begun
+
+    async def _conduct(self, work: Conductor, experiment_id: str) -> Experiment:
+        await work.conduct()
+        return await self._view(experiment_id)
+
+    async def _view(self, experiment_id: str) -> Experiment:
+        return Experiment(self._store, experiment_id)
+
+    def _endpoints(
+        self, refs: Sequence[ModelRef], task: Task, chosen: RunOptions
+    ) -> list[tuple[ModelRef, Endpoint]]:
+        special: dict[str, dict[str, Any]] = {}
+        if any(ref.provider == "embedded" for ref in refs):
+            self._embedded = self._embedded or EmbeddedServer()
+            special["embedded"] = {"server": self._embedded}
+        found = []
+        for ref in refs:
+            if ref.provider == "replay":
+                records = replay_records(ref.model, self._store)
+                special["replay"] = {"records": records}
+            places = chosen.concurrency * len(refs)
+            found.append(
+                (ref, resolve(ref, self._settings, concurrency=places, special=special))
+            )
+        return found
+
+    def _prices(self) -> dict[str, Price]:
+        return {
+            name: Price(**price.model_dump())
+            for name, price in self._settings.prices.items()
+        }
+
+    def _refuse_changed(self, name: str, task: Task) -> None:
+        """An unfinished experiment of that name must not silently become another."""
+        earlier = self._store.find_experiment_named(name)
+        if earlier is None:
+            return
+        runs = self._store.runs_of(earlier.id)
+        if all(run.status is RunStatus.COMPLETED for run in runs):
+            return
+        old = self._store.load_task(earlier.id).parts()
+        changed = [part for part, value in task.parts().items() if old[part] != value]
+        if changed:
+            raise ConfigError(
+                f"the unfinished experiment {earlier.id} {name!r} differs in "
+                f"{', '.join(changed)}; fresh=True starts a new one, or give it "
+                "another name"
+            )
+
+
+def _progress(run: RunRecord) -> LaneProgress:
+    params = ", ".join(f"{name}={value}" for name, value in run.params.items())
+    return LaneProgress(run.id, run.model, params, total=run.planned)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from aistrale_lab.domain.runs import RunStatus, SampleResult
 from aistrale_lab.domain.tasks import Sample, Task
 from aistrale_lab.engine.budget import Budget
-from aistrale_lab.engine.execute import Job, Stop, execute
+from aistrale_lab.engine.execute import Job, OnResult, Stop, execute
 from aistrale_lab.engine.generate import Lane
 from aistrale_lab.engine.pace import Pace
 from aistrale_lab.engine.progress import LaneProgress
@@ -25,11 +24,11 @@ from aistrale_lab.lab.scoring import Scoring
 from aistrale_lab.runners.base import Runner
 from aistrale_lab.runners.registry import make_runner
 from aistrale_lab.scorers.base import NamedScorer
-from aistrale_lab.store.recorder import Recorder
+from aistrale_lab.store.results import Store
 
 
 @dataclass(slots=True)
-class Experimentation:
+class Conductor:
     """What one experiment needs while it is conducted."""
 
     task: Task
@@ -38,7 +37,7 @@ class Experimentation:
     finished: Mapping[str, set[tuple[str, int]]]
     scorers: Sequence[NamedScorer]
     options: RunOptions
-    recorder: Recorder
+    store: Store
     log: FilteringBoundLogger
     spent: Decimal = Decimal(0)
 
@@ -50,7 +49,7 @@ class Experimentation:
         """
         lag = LagWatch()
         lag.start()
-        scoring = Scoring(self.scorers, self.recorder.save_scores)
+        scoring = Scoring(self.scorers, self.store.recorder.save_scores)
         jobs: list[Job] = []
         try:
             async with AsyncExitStack() as stack:
@@ -68,14 +67,14 @@ class Experimentation:
                 raise job.cause
         return jobs
 
-    def _keeper(self, scoring: Scoring) -> Any:
+    def _keeper(self, scoring: Scoring) -> OnResult:
         async def keep(sample: Sample, found: SampleResult) -> None:
-            await self.recorder.save(found)
+            await self.store.recorder.save(found)
             if found.completion is not None:
                 await scoring.submit(
                     found.run_id, sample, found.completion, found.epoch
                 )
-            elif self.log is not None:
+            else:
                 self._log_failure(found)
 
         return keep
@@ -171,7 +170,7 @@ class Experimentation:
             run_id = plan.spec.run_id
             status, reason = ended.get(run_id, (RunStatus.INTERRUPTED, "stopped"))
             try:
-                await self.recorder.end_run(run_id, status, reason)
+                await asyncio.to_thread(self.store.end_run, run_id, status, reason)
             except LabError as error:
                 self.log.error("run_end_not_stored", run_id=run_id, error=error.message)
             self.log.info(

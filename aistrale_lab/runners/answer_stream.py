@@ -1,9 +1,10 @@
 """Reads an HTTP answer, streamed or whole, and turns it into chunks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Protocol
 
+import aiohttp
 import httpx2
 
 from aistrale_lab.domain.chat import Chunk, Request
@@ -30,6 +31,9 @@ class StreamedAnswer(Protocol):
 WholeAnswer = Callable[[bytes], Chunk]
 """Makes a whole body the only chunk."""
 
+ErrorOf = Callable[[Exception], RunnerError]
+"""Turns what the HTTP client raised, or an error of ours, into one of ours."""
+
 
 async def read_answer(
     response: httpx2.Response,
@@ -37,13 +41,19 @@ async def read_answer(
     *,
     streamed: StreamedAnswer,
     whole: WholeAnswer,
+    error_of: ErrorOf,
 ) -> AsyncIterator[Chunk]:
     """The chunks of a good answer; one that is not streamed though asked is flagged.
 
     Raises RunnerError, with the first bytes of the stream as `wire`.
     """
     if not _is_stream(response, request):
-        chunk = whole(await read_body(response, request.max_bytes))
+        body = await read_body(response, request.max_bytes)
+        if body.startswith((b"data:", b"event:")):
+            for chunk in _unannounced(body, streamed):
+                yield chunk
+            return
+        chunk = whole(body)
         if request.stream:
             chunk.flags += ("not_streamed",)
         yield chunk
@@ -55,9 +65,10 @@ async def read_answer(
             if found is not None:
                 yield found
         yield streamed.finish(wire=parser.wire)
-    except RunnerError as error:
-        error.wire = error.wire or parser.wire
-        raise
+    except (RunnerError, httpx2.HTTPError, aiohttp.ClientError) as error:
+        failure = error_of(error)
+        failure.wire = failure.wire or parser.wire
+        raise failure from None
 
 
 async def read_body(
@@ -77,6 +88,16 @@ async def read_body(
                 break
             raise malformed(f"the answer is larger than {limit} bytes", parts[0])
     return b"".join(parts)[:limit]
+
+
+def _unannounced(body: bytes, streamed: StreamedAnswer) -> Iterator[Chunk]:
+    """The chunks of a stream that neither was asked for nor says it is one."""
+    parser = SseParser(len(body))
+    for payload in parser.feed(body) + parser.finish():
+        found = None if payload == _DONE else streamed.add(parse_json(payload))
+        if found is not None:
+            yield found
+    yield streamed.finish(wire=parser.wire)
 
 
 def _is_stream(response: httpx2.Response, request: Request) -> bool:

@@ -1,11 +1,11 @@
 """What the answers of all APIs have in common: JSON, usage, finish reasons."""
 
 import json
-from typing import Any, Protocol
+from typing import Any
 
 import pydantic_core
 
-from aistrale_lab.domain.chat import Chunk, FinishReason, Usage
+from aistrale_lab.domain.chat import FinishReason, Usage
 from aistrale_lab.errors import MalformedAnswerError, RunnerError, TruncatedAnswerError
 from aistrale_lab.runners.http_errors import RAW_KEPT, error_from_answer
 
@@ -26,19 +26,6 @@ _REASONS = {
     "content_filter": FinishReason.CONTENT_FILTER,
     "refusal": FinishReason.REFUSAL,
 }
-
-
-class StreamedAnswer(Protocol):
-    """Assembles one streamed answer of an API."""
-
-    def add(self, event: dict[str, Any]) -> Chunk | None:
-        """Take in an event; the text it brought, if any."""
-
-    def finish(self, *, wire: bytes = b"") -> Chunk:
-        """The last chunk; raises TruncatedAnswerError if the answer broke off.
-
-        `wire` are the first bytes of the stream, kept with that error.
-        """
 
 
 def parse_json(payload: bytes) -> dict[str, Any]:

@@ -31,16 +31,21 @@ RAW_KEPT = 2_000
 TEXT_KEPT = 500
 """Characters of the provider's text that an error's message keeps."""
 
+REDIRECTED = (
+    "the endpoint redirects, which is refused: the prompt would be sent elsewhere; "
+    "set the final base URL"
+)
+
 _QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.I)
 _CONTEXT = re.compile(
     r"context_length_exceeded|maximum context length|context window|"
     r"exceeds? the (available )?context|input (is )?too long|prompt is too long|"
-    r"inputs? tokens \+ .?max_new_tokens|too many tokens in the (prompt|input)|"
+    r".?inputs?.? tokens \+ .?max_new_tokens|too many tokens in the (prompt|input)|"
     r"`inputs` must have less than",
     re.I,
 )
 _NO_MODEL = re.compile(
-    r"model_not_found|model[^.]{0,80}(does not exist|not found|is not supported|"
+    r"model_not_(found|supported)|model[^.]{0,80}(does not exist|not found|is not supported|"
     r"unknown)|(unknown|no such) model|DeploymentNotFound",
     re.I,
 )
@@ -70,6 +75,8 @@ def error_from_answer(
     """
     parsed = _parsed(body)
     code, text = _said(parsed, body)
+    if 300 <= status < 400:
+        code, text = "redirect", REDIRECTED
     kind, stops_lane = _kind(status, f"{code or ''} {text}", parsed)
     secrets = (secret,) if secret else ()
     return kind(
@@ -81,6 +88,17 @@ def error_from_answer(
         raw=redact(body[: 4 * RAW_KEPT].decode("utf-8", "replace"), secrets)[:RAW_KEPT],
         stops_lane=stops_lane,
     )
+
+
+def without_key(error: RunnerError, key: str | None) -> RunnerError:
+    """The same error, with the key masked wherever the server echoed it."""
+    error.__context__ = None  # a parser's error holds all that it could not read
+    if key:
+        error.message = redact(error.message, (key,))
+        error.args = (error.message,)
+        error.raw = error.raw and redact(error.raw, (key,))
+        error.wire = error.wire and error.wire.replace(key.encode(), b"[redacted]")
+    return error
 
 
 def _kind(status: int, said: str, parsed: Any) -> tuple[type[RunnerError], bool | None]:

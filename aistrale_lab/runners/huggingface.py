@@ -6,6 +6,7 @@ redirect is followed, and the token goes to the endpoint's address alone.
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -14,16 +15,20 @@ from openai import DefaultAioHttpClient
 
 from aistrale_lab.domain.chat import Chunk, Request
 from aistrale_lab.errors import RunnerError
-from aistrale_lab.runners.answer_stream import StreamedAnswer, read_answer, read_body
+from aistrale_lab.runners.answer_stream import (
+    StreamedAnswer,
+    WholeAnswer,
+    read_answer,
+    read_body,
+)
 from aistrale_lab.runners.base import Endpoint
 from aistrale_lab.runners.chat_answers import ChatAnswer, chunk_from_body, filtered
-from aistrale_lab.runners.http_errors import is_content_filter, rate_limits
+from aistrale_lab.runners.http_errors import is_content_filter, rate_limits, without_key
 from aistrale_lab.runners.huggingface_errors import (
     answer_error,
     raise_for_event,
     request_id,
     runner_error,
-    without_key,
 )
 from aistrale_lab.runners.huggingface_requests import HuggingFaceRequests
 from aistrale_lab.runners.text_generation_answers import (
@@ -86,7 +91,7 @@ class HuggingFaceRunner:
         except RunnerError as error:
             failure = error
         except _FOREIGN as error:
-            failure = runner_error(error, where=self._requests.url)
+            failure = self._error(error)
         if failure is not None:  # raised out here, lest it drag the request along
             raise without_key(failure, self._endpoint.secret)
 
@@ -107,16 +112,22 @@ class HuggingFaceRunner:
     ) -> AsyncIterator[Chunk]:
         headers = response.headers
         yield Chunk(request_id=request_id(headers), limits=rate_limits(headers))
-        if response.status_code != 200:
+        if response.status_code >= 300:
             yield await self._refused(response)
             return
         texts = self._endpoint.api == "completions"
         streamed: StreamedAnswer = TextGenerationAnswer() if texts else _Chat()
-        whole = text_generation_from_body if texts else chunk_from_body
+        whole: WholeAnswer = chunk_from_body
+        if texts:
+            tokens = headers.get("x-prompt-tokens")
+            whole = partial(text_generation_from_body, prompt_tokens=tokens)
         async for chunk in read_answer(
-            response, request, streamed=streamed, whole=whole
+            response, request, streamed=streamed, whole=whole, error_of=self._error
         ):
             yield chunk
+
+    def _error(self, error: Exception) -> RunnerError:
+        return runner_error(error, where=self._requests.url)
 
     async def _refused(self, response: httpx2.Response) -> Chunk:
         """The answer that a content filter kept back; every other refusal raises."""

@@ -1,8 +1,10 @@
-"""What the SDK and its HTTP client raise, as our own errors.
+"""What Hugging Face's servers say, and the SDK and its HTTP client raise, as ours."""
 
-Every class that `huggingface_hub.errors` and `httpx2` export has a place in the
-table; the order matters, since their trees cross.
-"""
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
@@ -11,6 +13,7 @@ from huggingface_hub import errors as sdk
 from aistrale_lab.errors import (
     AuthenticationError,
     ConnectionFailedError,
+    ContextLengthError,
     DeadlineError,
     InvalidRequestError,
     MalformedAnswerError,
@@ -21,9 +24,12 @@ from aistrale_lab.errors import (
     ServerError,
     TruncatedAnswerError,
 )
+from aistrale_lab.runners.http_errors import error_from_answer
+from aistrale_lab.runners.openai_errors import UNREACHABLE
 
 _Kinds = tuple[type[Exception], ...]
 
+# The order matters, since their trees cross.
 _TABLE: tuple[tuple[type[RunnerError], _Kinds], ...] = (
     (PermissionDeniedError, (sdk.GatedRepoError, sdk.DisabledRepoError)),
     (
@@ -79,6 +85,56 @@ _TABLE: tuple[tuple[type[RunnerError], _Kinds], ...] = (
     (ConnectionFailedError, (httpx2.HTTPError, OSError)),
 )
 
+_NOT_CONNECTED = (
+    httpx2.ConnectError,
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+)
+
+_MEANT = {
+    "validation": 422,
+    "overloaded": 429,
+    "generation": 500,
+    "incomplete_generation": 500,
+}
+"""The HTTP status that text-generation-inference's `error_type` stands for."""
+
+_TOO_LONG = re.compile(
+    r"`inputs` (tokens \+ `max_new_tokens` )?must (be|have) (<|less)"
+)
+_NO_SUCH_MODEL = frozenset({"model_not_found", "model_not_supported"})
+_REQUEST_IDS = ("x-request-id", "x-amzn-trace-id", "x-amz-cf-id")
+
+
+def answer_error(
+    status: int, *, headers: Mapping[str, str], body: bytes, secret: str | None
+) -> RunnerError:
+    """The error that an answer stands for, in the words of the router or of TGI."""
+    if 300 <= status < 400:
+        return _redirected(status, headers)
+    said = _parsed(body)
+    error = error_from_answer(
+        status=_meant(said, status), headers=headers, body=body, secret=secret
+    )
+    error.status = status
+    error.request_id = request_id(headers)
+    return _refined(error)
+
+
+def raise_for_event(event: dict[str, Any]) -> None:
+    """Raise what an event, or an answer of status 200, says in its `error`."""
+    if event.get("error"):
+        body = json.dumps(event).encode()
+        error = error_from_answer(
+            status=_meant(event, 500), headers={}, body=body, secret=None
+        )
+        raise _refined(error)
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The server's id of the call, by whichever name it goes."""
+    return next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+
 
 def runner_error(error: Exception, *, where: str) -> RunnerError:
     """The error of ours that stands for one of theirs, with its innermost cause.
@@ -89,12 +145,62 @@ def runner_error(error: Exception, *, where: str) -> RunnerError:
     if isinstance(error, RunnerError):
         return error
     kind = next((ours for ours, theirs in _TABLE if isinstance(error, theirs)), None)
-    return (kind or RunnerError)(f"{where}: {_cause(error)}")
+    causes = list(_causes(error))
+    unreachable = any(isinstance(cause, _NOT_CONNECTED) for cause in causes)
+    first, text = type(causes[-1]).__name__, str(causes[-1])
+    return (kind or RunnerError)(
+        f"{where}: {first}: {text}" if text else f"{where}: {first}",
+        code=UNREACHABLE if unreachable else None,
+    )
 
 
-def _cause(error: BaseException) -> str:
-    """The class and text of what went wrong first, such as a refused connection."""
-    while error.__cause__ is not None:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it came from; last, say, the refused connection."""
+    while error is not None:
+        yield error
         error = error.__cause__
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _redirected(status: int, headers: Mapping[str, str]) -> RunnerError:
+    target = urlsplit(headers.get("location", ""))
+    where = f" to {target.scheme}://{target.hostname}" if target.hostname else ""
+    return InvalidRequestError(
+        f"the endpoint redirects{where} ({status}), which is refused: prompt and key "
+        "would go elsewhere; set the base URL to the final address",
+        status=status,
+        request_id=request_id(headers),
+        stops_lane=True,
+    )
+
+
+def _refined(error: RunnerError) -> RunnerError:
+    """An error as its code and text tell, where its status says too little."""
+    if type(error) is not InvalidRequestError:
+        return error
+    if error.code in _NO_SUCH_MODEL:
+        return _as(ModelNotFoundError, error)
+    if _TOO_LONG.search(error.message):
+        return _as(ContextLengthError, error)
+    return error
+
+
+def _as(kind: type[RunnerError], error: RunnerError) -> RunnerError:
+    return kind(
+        error.message,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        raw=error.raw,
+    )
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _meant(said: Any, status: int) -> int:
+    kind = said.get("error_type") if isinstance(said, dict) else None
+    return _MEANT.get(kind, status) if isinstance(kind, str) else status

@@ -35,8 +35,8 @@ class HuggingFaceRequests:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._url = _base_url(endpoint)
-        self._sdk = _sdk(endpoint, self._url)
+        self.url = _base_url(endpoint)
+        self._sdk = _sdk(endpoint, self.url)
 
     async def build(self, request: Request) -> RequestParameters:
         """Address, headers and JSON body of a request.
@@ -44,13 +44,13 @@ class HuggingFaceRequests:
         Raises InvalidRequestError for a model name or a setting that cannot be
         sent there.
         """
-        _check_model(request.model, on_hub=is_hub(self._url))
+        _check_model(request.model, on_hub=is_hub(self.url))
         if self._endpoint.api == "completions":
             built = await self._text_generation(request)
         else:
             built = await self._chat_completion(request)
-        if _origin(built.url) != _origin(self._url):
-            raise ConfigError(f"the SDK would send to {built.url!r}, not {self._url!r}")
+        if _origin(built.url) != _origin(self.url):
+            _refuse(f"the SDK would send to {built.url!r} instead of {self.url!r}")
         return built
 
     async def _chat_completion(self, request: Request) -> RequestParameters:
@@ -130,7 +130,8 @@ def _sdk(endpoint: Endpoint, url: str) -> "_Builder":
                 f"{url} needs HF_TOKEN; embedded/nearest and its kin need no key"
             )
         key, headers["authorization"] = _NO_KEY, None  # None: the header is dropped
-    check_key(key, variable="HF_TOKEN")
+    ours = endpoint.provider == endpoint.kind
+    check_key(key, variable="HF_TOKEN" if ours else f"the key of {endpoint.provider}")
     if endpoint.base_url is not None:
         return _Builder(base_url=url, token=key, headers=headers)
     if not key.startswith("hf_"):

@@ -5,14 +5,19 @@ several times the CPU. Its own retries and timeouts are off: the engine owns bot
 Proxies are taken from the environment, as the SDK does, and recorded with the run.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from aistrale_lab.domain.chat import Chunk, Request
 from aistrale_lab.errors import RunnerError
-from aistrale_lab.runners.answers import StreamedAnswer, malformed, parse_json
+from aistrale_lab.runners.answer_stream import (
+    StreamedAnswer,
+    WholeAnswer,
+    read_answer,
+    read_body,
+)
 from aistrale_lab.runners.base import Endpoint
 from aistrale_lab.runners.chat_answers import ChatAnswer, chunk_from_body, filtered
 from aistrale_lab.runners.completion_answers import (
@@ -23,13 +28,12 @@ from aistrale_lab.runners.http_errors import (
     error_from_answer,
     is_content_filter,
     rate_limits,
+    without_key,
 )
 from aistrale_lab.runners.openai_errors import FOREIGN, Filtered, to_error
 from aistrale_lab.runners.payloads import PATHS, to_payload
 from aistrale_lab.runners.responses_answers import ResponsesAnswer, chunk_from_response
-from aistrale_lab.runners.sse import SseParser
 
-DONE = b"[DONE]"
 ERROR_BYTES = 64 * 1024
 """How much of an error's body is read."""
 
@@ -38,7 +42,7 @@ _STREAMED: dict[str, type[StreamedAnswer]] = {
     "completions": CompletionAnswer,
     "responses": ResponsesAnswer,
 }
-_WHOLE = {
+_WHOLE: dict[str, WholeAnswer] = {
     "chat": chunk_from_body,
     "completions": chunk_from_completion,
     "responses": chunk_from_response,
@@ -78,13 +82,15 @@ class OpenAIRunner:
 
     async def models(self) -> list[str]:
         """The names that the endpoint lists, sorted. Raises RunnerError."""
-        failure: RunnerError | None = None
+        failure: RunnerError
         try:
             page = await self._client.models.list()
             return sorted(model.id for model in page.data)
+        except RunnerError as error:
+            failure = error
         except FOREIGN as error:
-            failure = to_error(error, self._endpoint.secret)
-        raise failure
+            failure = self._error(error)
+        raise without_key(failure, self._endpoint.secret)
 
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """Send a request once; the first chunk bears what the headers say."""
@@ -92,20 +98,18 @@ class OpenAIRunner:
         try:
             response = await self._send(request)
             try:
-                yield Chunk(
-                    request_id=response.headers.get("x-request-id"),
-                    limits=rate_limits(response.headers),
-                )
                 async for chunk in self._chunks(response, request):
                     yield chunk
             finally:
                 await response.aclose()
         except Filtered as answer:
             yield filtered(answer.body)
+        except RunnerError as error:
+            failure = error
         except FOREIGN as error:
-            failure = to_error(error, self._endpoint.secret)
-        if failure is not None:
-            raise failure
+            failure = self._error(error)
+        if failure is not None:  # raised out here, lest it drag the request along
+            raise without_key(failure, self._endpoint.secret)
 
     async def _send(self, request: Request) -> httpx2.Response:
         return await self._client.post(
@@ -118,83 +122,33 @@ class OpenAIRunner:
     async def _chunks(
         self, response: httpx2.Response, request: Request
     ) -> AsyncIterator[Chunk]:
-        kind = response.headers.get("content-type", "")
-        if "text/event-stream" in kind:
-            async for chunk in self._events(response, request.max_bytes):
-                yield chunk
-            return
-        body = await _body(response, request.max_bytes)
-        if body.lstrip().startswith((b"data:", b"event:")):
-            for chunk in self._events_of(body, request.max_bytes):
-                yield chunk
-            return
-        whole = _WHOLE[self._endpoint.api](body)
-        if request.stream:
-            whole.flags += ("not_streamed",)
-        yield whole
+        headers = response.headers
+        yield Chunk(request_id=headers.get("x-request-id"), limits=rate_limits(headers))
+        api = self._endpoint.api
+        async for chunk in read_answer(
+            response,
+            request,
+            streamed=_STREAMED[api](),
+            whole=_WHOLE[api],
+            error_of=self._error,
+        ):
+            yield chunk
 
-    async def _events(
-        self, response: httpx2.Response, limit: int
-    ) -> AsyncIterator[Chunk]:
-        parser = SseParser(limit)
-        answer = _STREAMED[self._endpoint.api]()
-        try:
-            async for received in response.aiter_bytes():
-                for payload in parser.feed(received):
-                    if payload == DONE:
-                        continue
-                    chunk = answer.add(parse_json(payload))
-                    if chunk is not None:
-                        yield chunk
-            for payload in parser.finish():
-                if payload != DONE:
-                    chunk = answer.add(parse_json(payload))
-                    if chunk is not None:
-                        yield chunk
-        except RunnerError as error:
-            error.wire = error.wire or parser.wire
-            raise
-        yield answer.finish(wire=parser.wire)
-
-    def _events_of(self, body: bytes, limit: int) -> Iterator[Chunk]:
-        """The chunks of a stream that did not say it was one."""
-        parser = SseParser(limit)
-        answer = _STREAMED[self._endpoint.api]()
-        for payload in parser.feed(body) + parser.finish():
-            if payload != DONE and (chunk := answer.add(parse_json(payload))):
-                yield chunk
-        yield answer.finish(wire=parser.wire)
+    def _error(self, error: Exception) -> RunnerError:
+        return to_error(error, self._endpoint.secret)
 
     async def _refuse(self, response: httpx2.Response) -> None:
         """Raise our own error for any answer but a good one, reading little of it."""
-        if response.status_code < 300:
+        status = response.status_code
+        if status < 300:
             return
-        body = await _body(response, ERROR_BYTES, cut=True)
+        body = await read_body(response, ERROR_BYTES, cut=True)
         await response.aclose()
-        if is_content_filter(response.status_code, body):
+        if is_content_filter(status, body):
             raise Filtered(body)
-        error = error_from_answer(
-            status=response.status_code,
+        raise error_from_answer(
+            status=status,
             headers=response.headers,
             body=body,
             secret=self._endpoint.secret,
         )
-        if response.is_redirect:
-            error.message = (
-                f"the endpoint redirects ({response.status_code}), which is refused: "
-                "the prompt would go elsewhere; set the final base URL"
-            )
-        raise error
-
-
-async def _body(response: httpx2.Response, limit: int, *, cut: bool = False) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for received in response.aiter_bytes():
-        parts.append(received)
-        size += len(received)
-        if size > limit:
-            if cut:
-                break
-            raise malformed(f"the answer is larger than {limit} bytes", parts[0])
-    return b"".join(parts)

@@ -90,6 +90,8 @@ def to_error(error: BaseException, secret: str | None) -> RunnerError:
 
     Raise it outside of the `except` block, so that nothing is chained to it.
     """
+    if isinstance(error, RunnerError):
+        return error
     if isinstance(error, openai.APIStatusError):
         answer = error.response
         return error_from_answer(

@@ -11,6 +11,7 @@ from aistrale_lab.runners.answers import (
     truncated,
     usage_of,
 )
+from aistrale_lab.runners.huggingface_errors import raise_for_event
 
 
 class TextGenerationAnswer:
@@ -25,7 +26,8 @@ class TextGenerationAnswer:
         self._last: dict[str, Any] | None = None
 
     def add(self, event: dict[str, Any]) -> Chunk | None:
-        """Take in an event; the text it brought, if any."""
+        """Take in an event; the text it brought, if any; raises what an error event says."""
+        raise_for_event(event)
         text = _token_text(event)
         whole = event.get("generated_text")
         if whole is not None:
@@ -42,12 +44,21 @@ class TextGenerationAnswer:
         return _last_chunk(self._last, raw=json.dumps(self._last))
 
 
-def text_generation_from_body(body: bytes) -> Chunk:
-    """A whole text generation as one chunk; raises MalformedAnswerError."""
+def text_generation_from_body(
+    body: bytes, *, prompt_tokens: str | None = None
+) -> Chunk:
+    """A whole text generation as one chunk; raises MalformedAnswerError.
+
+    `prompt_tokens` is what a header said of them, for want of a count in the body.
+    """
     answer = parse_json(_unwrapped(body))
+    raise_for_event(answer)
     text = answer.get("generated_text")
     if not isinstance(text, str):
         raise malformed("the answer has no generated_text", body)
+    details = answer.get("details")
+    if isinstance(details, dict) and prompt_tokens and prompt_tokens.isdecimal():
+        details.setdefault("input_length", int(prompt_tokens))
     chunk = _last_chunk(answer, raw=body.decode("utf-8", "replace"))
     chunk.text = text
     return chunk

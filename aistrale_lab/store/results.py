@@ -174,6 +174,10 @@ class Store:
             statement = statement.where(RESULTS.c.error_transient.is_(False))
         return {(row.sample_id, row.epoch) for row in self.read(statement)}
 
+    def result_rows(self, run_id: str) -> Sequence[Row[Any]]:
+        """The rows of a run's results, with all their columns."""
+        return self.read(select(RESULTS).where(RESULTS.c.run_id == run_id))
+
     def spent(self, run_ids: Sequence[str]) -> Sequence[str]:
         """The known costs of the runs' results, as exact text."""
         statement = select(RESULTS.c.cost_usd).where(

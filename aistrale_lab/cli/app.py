@@ -1,0 +1,293 @@
+"""The commands: parse, call, return the exit code.
+
+Nothing heavy is imported here: each command loads what it needs when it runs, so
+that `aistrale --help` is there at once.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aistrale_lab.cli import options as o
+from aistrale_lab.cli.exits import Exit
+
+app = typer.Typer(
+    name="aistrale",
+    add_completion=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def aistrale(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Run prompt sets across language models; get a table with error bars.
+
+    Start with `aistrale demo`: no key, no network.
+
+    Exit codes: 0 done; 1 a gate was not met; 2 bad usage or input, nothing sent; 3
+    some samples failed; 4 stopped by the budget; 5 the store or the machine failed;
+    130 interrupted (143 on SIGTERM), and `aistrale resume` goes on.
+    """
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"aistrale {version_of('aistrale-lab')}")
+        raise typer.Exit(Exit.DONE)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
+        raise typer.Exit(Exit.USAGE)
+
+
+@app.command()
+def demo(store: o.Store = None, json: o.Json = False, quiet: o.Quiet = False) -> int:
+    """Run the main job on the models in the box: no key, no network.
+
+    A prompt set of arithmetic goes to baseline models over real HTTP on this
+    machine; it ends with the table that every run ends with.
+    """
+    from aistrale_lab.cli import demo as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.demo(Showing(store, json, quiet))
+
+
+@app.command()
+def run(
+    dataset: o.DatasetFile,
+    model: o.Models,
+    prompt: o.Prompt = "{{ input }}",
+    system: o.System = None,
+    scorer: o.Scorers = None,
+    epochs: o.Epochs = 1,
+    limit: o.Limit = None,
+    param: o.Params = None,
+    input: o.InputField = None,
+    target: o.TargetField = None,
+    id: o.IdField = None,
+    group: o.GroupField = None,
+    concurrency: o.Concurrency = None,
+    timeout: o.Timeout = None,
+    retries: o.Retries = None,
+    rpm: o.Rpm = None,
+    tpm: o.Tpm = None,
+    budget: o.Budget = None,
+    no_stream: o.NoStream = False,
+    name: o.Name = None,
+    tag: o.Tags = None,
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Run a prompt set across models and print the table.
+
+    Every answer is on disk before it counts as done. Examples:
+
+    `aistrale run questions.jsonl -m openai/gpt-5-mini --scorer number`
+
+    `aistrale run q.csv --input question --target answer --scorer exact
+    -m embedded/nearest -m huggingface/Qwen/Qwen3-8B --param temperature=0,0.7`
+    """
+    from aistrale_lab.cli import run as command
+    from aistrale_lab.cli.showing import Showing
+
+    asked = command.Asked(
+        dataset=dataset,
+        models=model,
+        prompt=prompt,
+        system=system,
+        scorers=scorer or (),
+        epochs=epochs,
+        limit=limit,
+        params=param or (),
+        fields={"input": input, "target": target, "id": id, "group": group},
+        name=name,
+        tags=tag or (),
+    )
+    return command.run(
+        asked,
+        Showing(store, json, quiet),
+        concurrency=concurrency,
+        timeout=timeout,
+        retries=retries,
+        rpm=rpm,
+        tpm=tpm,
+        budget=budget,
+        stream=False if no_stream else None,
+    )
+
+
+@app.command()
+def resume(
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="EXPERIMENT|RUN", help="An id, or an unambiguous beginning of one."
+        ),
+    ],
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Send permanent errors again too.")
+    ] = False,
+    concurrency: o.Concurrency = None,
+    timeout: o.Timeout = None,
+    retries: o.Retries = None,
+    rpm: o.Rpm = None,
+    tpm: o.Tpm = None,
+    budget: o.Budget = None,
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Send only what is missing, and print the table over everything.
+
+    Missing is a sample without a row, and one whose error may have passed: a rate
+    limit, a lost connection, a deadline, a server's fault, a key that was refused.
+    """
+    from aistrale_lab.cli import run as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.resume(
+        which,
+        Showing(store, json, quiet),
+        failed=failed,
+        concurrency=concurrency,
+        timeout=timeout,
+        retries=retries,
+        rpm=rpm,
+        tpm=tpm,
+        budget=budget,
+    )
+
+
+@app.command()
+def runs(
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Only the newest N.")
+    ] = None,
+    store: o.Store = None,
+    json: o.Json = False,
+) -> int:
+    """List the runs of the store, newest first."""
+    from aistrale_lab.cli import show as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.list_runs(Showing(store, json), limit=limit)
+
+
+@app.command()
+def show(
+    which: o.Which,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=0, help="How many answers to show.")
+    ] = 5,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Show only the samples that failed.")
+    ] = False,
+    store: o.Store = None,
+    json: o.Json = False,
+) -> int:
+    """Show a run: its settings, its summary, and its first answers."""
+    from aistrale_lab.cli import show as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.show(which, Showing(store, json), limit=limit, failed=failed)
+
+
+@app.command()
+def score(
+    which: o.Which,
+    scorer: o.Scorers = None,
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Score stored answers again, without a single call.
+
+    `aistrale score RUN --scorer exact --scorer "year=pattern:19[0-9][0-9]"`
+    """
+    from aistrale_lab.cli import show as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.score(which, scorer or (), Showing(store, json, quiet))
+
+
+@app.command()
+def export(
+    which: o.Which,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Its suffix chooses: .jsonl, .csv or .parquet."
+        ),
+    ],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Leave formulas in CSV cells as they are.")
+    ] = False,
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Write results to a file, one row per answer.
+
+    In CSV, a cell that a spreadsheet would take for a formula gets an apostrophe in
+    front. A file that exists is replaced only once the new one is complete.
+    """
+    from aistrale_lab.cli import show as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.export(which, file, Showing(store, json, quiet), raw=raw)
+
+
+@app.command()
+def doctor(store: o.Store = None, json: o.Json = False) -> int:
+    """Say what is installed, set and readable here; never prints a key."""
+    from aistrale_lab.cli import doctor as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.doctor(Showing(store, json))
+
+
+@app.command()
+def embedded(
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")
+    ] = 0,
+) -> int:
+    """Serve the models in the box, in OpenAI's API, to this machine alone."""
+    from aistrale_lab.cli import servers as command
+
+    return command.embedded(port)
+
+
+@app.command()
+def lab(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]", help="Default: ./notebooks, or the working folder."
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="N", min=0, max=65535, help="Jupyter's port.")
+    ] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address.")
+    ] = False,
+) -> int:
+    """Open JupyterLab on the notebooks; needs the extra "notebook"."""
+    from aistrale_lab.cli import servers as command
+
+    return command.lab(folder, port=port, browser=not no_browser)
+
+
+def call(words: Sequence[str]) -> int:
+    """Run a command line without ending the program; returns the exit code."""
+    found = app(list(words), prog_name="aistrale", standalone_mode=False)
+    return int(found or Exit.DONE)

@@ -1,0 +1,36 @@
+"""How a command shows what it found, and the bench that it opens."""
+
+from dataclasses import dataclass
+
+from aistrale_lab.cli.output import emit_json, emit_table
+from aistrale_lab.cli.tables import Column, make_blocks, make_table
+from aistrale_lab.errors import ConfigError
+from aistrale_lab.lab.bench import Lab
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """The options that every command has: which store, and which form of answer."""
+
+    store: str | None = None
+    json: bool = False
+    quiet: bool = False
+
+
+def open_lab(showing: Showing) -> Lab:
+    """The bench over the store that was asked for.
+
+    An empty URL is refused: it is a variable that was not set, and the default
+    store is not what was meant.
+    """
+    if showing.store is not None and not showing.store.strip():
+        raise ConfigError("--store is empty; for example --store sqlite:///work.db")
+    return Lab.open(showing.store)
+
+
+def show_columns(columns: list[Column]) -> None:
+    """A table on standard output."""
+    emit_table(make_table(columns), make_blocks(columns))
+
+
+__all__ = ["Showing", "emit_json", "open_lab", "show_columns"]

@@ -1,0 +1,1 @@
+"""The models in the box and their loopback OpenAI-compatible server."""

@@ -1,0 +1,61 @@
+"""An experiment as its reader sees it: a view over the store."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from aistrale_lab.domain.runs import RunStatus
+from aistrale_lab.store.records import RunRecord
+from aistrale_lab.store.results import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+class Experiment:
+    """Runs made to be compared, read from the store whenever they are asked for."""
+
+    def __init__(self, store: Store, experiment_id: str) -> None:
+        self._store = store
+        self.id = experiment_id
+
+    @property
+    def name(self) -> str:
+        """The experiment's name; by default that of its dataset."""
+        return self._store.get_experiment(self.id).name
+
+    @property
+    def runs(self) -> Sequence[RunRecord]:
+        """The runs, in the order of the models and of the sweep."""
+        return self._store.runs_of(self.id)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sample of every run has its row."""
+        return all(run.status is RunStatus.COMPLETED for run in self.runs)
+
+    def results_df(self) -> "pd.DataFrame":
+        """One row per sample, model and epoch; times in seconds, cost in USD."""
+        from aistrale_lab.analysis.frames import results_df
+
+        return results_df(self._store, [run.id for run in self.runs])
+
+    def summary_df(self) -> "pd.DataFrame":
+        """One row per run and metric: value, 95 % interval, n, tokens, cost, times."""
+        from aistrale_lab.analysis.frames import summary_df
+
+        return summary_df(self.results_df(), self.runs)
+
+    def plot(self, metric: str | None = None) -> "Figure":
+        """The metric with its intervals beside the times; needs matplotlib."""
+        from aistrale_lab.analysis.plots import summary_plot
+
+        return summary_plot(self.summary_df(), metric)
+
+    def _repr_html_(self) -> str:
+        table: str = self.summary_df().to_html(index=False, na_rep="–", border=0)
+        return table
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{run.model}: {run.status}" for run in self.runs)
+        return f"<Experiment {self.id} {self.name!r} ({states})>"

@@ -1,0 +1,90 @@
+"""What must hold before more is sent for a run that exists already."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aistrale_lab.domain.chat import GenerateConfig
+from aistrale_lab.domain.runs import RunSpec
+from aistrale_lab.domain.tasks import Dataset, ModelRef
+from aistrale_lab.engine.datasets import reload
+from aistrale_lab.errors import ConfigError, LabError
+from aistrale_lab.lab.endpoints import recorded_url
+from aistrale_lab.lab.plan import LanePlan
+from aistrale_lab.runners.recordings import RecordedAnswer, load_records
+from aistrale_lab.store.records import RunRecord
+from aistrale_lab.store.results import Store
+
+AGAIN = "start a new run instead"
+
+
+def check_source(dataset: Dataset) -> None:
+    """Refuse to go on if the dataset's file says something else by now.
+
+    A file that is gone does not matter: the samples are in the store. Raises
+    ConfigError.
+    """
+    source = dataset.source
+    if source is None or not Path(str(source["path"])).exists():
+        return
+    try:
+        now = reload(source).fingerprint
+    except LabError as error:
+        raise ConfigError(
+            f"the dataset changed since the run began: {error.message}; {AGAIN}"
+        ) from None
+    if now != dataset.fingerprint:
+        raise ConfigError(
+            f"the dataset {source['path']} changed since the run began "
+            f"({dataset.fingerprint[:12]} then, {now[:12]} now); {AGAIN}"
+        )
+
+
+def check_unchanged(runs: Sequence[RunRecord], plans: Sequence[LanePlan]) -> None:
+    """Refuse to go on if a model's calls would go elsewhere; raises ConfigError."""
+    for run, plan in zip(runs, plans, strict=True):
+        now = recorded_url(plan.endpoint)
+        if now != run.base_url:
+            raise ConfigError(
+                f"the base URL of {run.model} changed since the run began: "
+                f"{run.base_url} then, {now} now; {AGAIN}"
+            )
+
+
+def spec_of(run: RunRecord, ref: ModelRef) -> RunSpec:
+    """The run as it was planned."""
+    return RunSpec(
+        run_id=run.id,
+        experiment_id=run.experiment_id,
+        model=ref,
+        config=GenerateConfig(**run.config),
+        params=run.params,
+        base_url=run.base_url,
+        stream=run.stream,
+    )
+
+
+def replay_records(
+    where: str, store: Store
+) -> Mapping[tuple[str, int], RecordedAnswer]:
+    """The answers that `replay/WHERE` gives: a file's, or those of a stored run.
+
+    `WHERE` is `FILE.jsonl`, `FILE.jsonl#MODEL` or a run's id.
+    """
+    name, _, model = where.partition("#")
+    path = Path(name).expanduser()
+    if path.suffix or path.exists():
+        return load_records(path, model=model or None)
+    run = store.get_run(name)
+    return {
+        (row.sample_id, row.epoch): _recorded(row) for row in store.result_rows(run.id)
+    }
+
+
+def _recorded(row: Any) -> RecordedAnswer:
+    known = [name for name in _FIELDS if name in row._fields]
+    return RecordedAnswer(**{name: getattr(row, name) for name in known})
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(RecordedAnswer))
