@@ -55,6 +55,7 @@ class Conductor:
             async with AsyncExitStack() as stack:
                 jobs = await self._make_jobs(stack, lag)
                 try:
+                    await self._score_what_is_left(scoring)
                     await execute(jobs, self._keeper(scoring))
                 except asyncio.CancelledError:
                     self.log.info("experiment_stopped")
@@ -78,6 +79,16 @@ class Conductor:
                 self._log_failure(found)
 
         return keep
+
+    async def _score_what_is_left(self, scoring: Scoring) -> None:
+        """Score answers that an earlier process stored, but did not live to score."""
+        samples = {sample.id: sample for sample in self.task.dataset}
+        for run_id, finished in self.finished.items():
+            if finished:
+                names = [scorer.name for scorer in self.scorers]
+                for found in self.store.answers(run_id, without_scores=names):
+                    sample_id, epoch, completion = found
+                    await scoring.submit(run_id, samples[sample_id], completion, epoch)
 
     def _log_failure(self, found: SampleResult) -> None:
         self.log.warning(

@@ -16,8 +16,8 @@ from aistrale_lab.store.database import Database
 from aistrale_lab.store.records import ExperimentRecord, RunRecord
 from aistrale_lab.store.recorder import Recorder
 from aistrale_lab.store.spool import Spool
-from aistrale_lab.store.tables import ExperimentRow, RunRow, ScoreRow
-from aistrale_lab.store.writing import RESULTS, write_rows
+from aistrale_lab.store.tables import ExperimentRow, RunRow
+from aistrale_lab.store.writing import RESULTS, SCORES, write_rows
 
 RUNS = RunRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 EXPERIMENTS = ExperimentRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
@@ -207,14 +207,14 @@ class Store:
         self.recorder.release(run_id)
 
     def answers(
-        self, run_id: str, *, without_score: str | None = None
+        self, run_id: str, *, without_scores: Sequence[str] | None = None
     ) -> Iterator[tuple[str, int, Completion]]:
         """The stored answers of a run, a page at a time, to be scored again.
 
-        With `without_score` only those that have no score of that name yet.
+        With `without_scores` only those that lack a score of one of these names.
         """
         last = 0
-        while page := self.read(_answers_after(run_id, last, without_score)):
+        while page := self.read(_answers_after(run_id, last, without_scores)):
             last = page[-1].id
             for row in page:
                 yield row.sample_id, row.epoch, _completion(row)
@@ -310,21 +310,26 @@ def _utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _answers_after(run_id: str, last: int, without_score: str | None) -> Select[Any]:
-    scores = ScoreRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+def _answers_after(
+    run_id: str, last: int, without_scores: Sequence[str] | None
+) -> Select[Any]:
     statement = select(RESULTS).where(
         RESULTS.c.run_id == run_id,
         RESULTS.c.error_type.is_(None),
         RESULTS.c.id > last,
     )
-    if without_score is not None:
-        scored = select(scores.c.run_id).where(
-            scores.c.run_id == RESULTS.c.run_id,
-            scores.c.sample_id == RESULTS.c.sample_id,
-            scores.c.epoch == RESULTS.c.epoch,
-            scores.c.scorer == without_score,
+    if without_scores is not None:
+        scores = (
+            select(func.count())
+            .where(
+                SCORES.c.run_id == RESULTS.c.run_id,
+                SCORES.c.sample_id == RESULTS.c.sample_id,
+                SCORES.c.epoch == RESULTS.c.epoch,
+                SCORES.c.scorer.in_(list(without_scores)),
+            )
+            .scalar_subquery()
         )
-        statement = statement.where(~scored.exists())
+        statement = statement.where(scores < len(without_scores))
     return statement.order_by(RESULTS.c.id).limit(PAGE)
 
 
