@@ -114,7 +114,8 @@ class RateLimits:
 class Chunk:
     """A piece of an answer, as it arrives; one is made per token, hence no `Value`.
 
-    The first chunk may carry no text, only `request_id` and `limits` of the head.
+    The first chunk may carry no text, only `request_id` and `limits` of the head,
+    and `sent_at`, the `time.perf_counter` at which the request went out.
     The last chunk has a `finish_reason` and `raw`, the assembled payload as JSON.
     `duration` and `time_to_first_token` (seconds) are set by runners that replay
     recorded timings; the engine measures all others.
@@ -129,6 +130,7 @@ class Chunk:
     request_id: str | None = None
     raw: str | None = None
     limits: RateLimits | None = None
+    sent_at: float | None = None
     flags: tuple[str, ...] = ()
     duration: float | None = None
     time_to_first_token: float | None = None

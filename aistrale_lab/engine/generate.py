@@ -21,7 +21,7 @@ from aistrale_lab.domain.values import Value
 from aistrale_lab.engine.budget import Budget
 from aistrale_lab.engine.outcome import Heard, Outcome
 from aistrale_lab.engine.pace import LaneEnded, Pace
-from aistrale_lab.engine.watch import Deadline, LagWatch
+from aistrale_lab.engine.watch import Deadline, LagWatch, Turnstile
 from aistrale_lab.errors import (
     DeadlineError,
     LabError,
@@ -78,6 +78,7 @@ class Lane:
     pace: Pace
     policy: Policy
     lag: LagWatch
+    turnstile: Turnstile
     price: PriceOf
     bound: BoundOf | None = None
     budget: Budget | None = None
@@ -132,6 +133,12 @@ class _Asked:
         try:
             await lane.pace.acquire(self._tokens, lane.over)
         except BaseException:
+            self._settle(reserved, Decimal(0))
+            raise
+        try:
+            await lane.turnstile.pass_through()
+        except BaseException:
+            lane.pace.release()
             self._settle(reserved, Decimal(0))
             raise
         return reserved

@@ -39,6 +39,8 @@ class Heard:
                 self.texts.append(chunk.text)
             if chunk.reasoning:
                 self.thoughts.append(chunk.reasoning)
+        if chunk.sent_at is not None:
+            self.started = chunk.sent_at
         if chunk.finish_reason is None and chunk.request_id is None:
             return
         self.finish_reason = chunk.finish_reason or self.finish_reason

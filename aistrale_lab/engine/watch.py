@@ -1,6 +1,7 @@
 """Clocks that watch: deadlines of a call, and the lag of the loop itself."""
 
 import asyncio
+from collections import deque
 from time import perf_counter
 from types import TracebackType
 
@@ -68,6 +69,39 @@ class Deadline:
         if stalled:
             self.reason = f"no further token came for {self._stall:g} s"
         self._timeout.reschedule(asyncio.get_running_loop().time())
+
+
+class Turnstile:
+    """Lets one call begin per turn of the loop.
+
+    Many places may become free at once, by one commit. If all of them were taken in
+    one turn, the tokens of the calls in flight would wait until the last request was
+    made, and their times would be wrong.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._free = True
+
+    async def pass_through(self) -> None:
+        """Wait for a turn of one's own, in the order of arrival."""
+        loop = asyncio.get_running_loop()
+        if self._free:
+            self._free = False
+            loop.call_soon(self._next, loop)
+            return
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                loop.call_soon(self._next, loop)
+                return
+        self._free = True
 
 
 class LagWatch:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from structlog.typing import FilteringBoundLogger
@@ -16,7 +16,7 @@ from aistrale_lab.engine.generate import Lane
 from aistrale_lab.engine.pace import Pace
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.prompts import compile_prompt
-from aistrale_lab.engine.watch import LagWatch
+from aistrale_lab.engine.watch import LagWatch, Turnstile
 from aistrale_lab.errors import LabError, RunnerError
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import LanePlan, cost_bound
@@ -40,6 +40,8 @@ class Conductor:
     store: Store
     log: FilteringBoundLogger
     spent: Decimal = Decimal(0)
+    lag: LagWatch = field(default_factory=LagWatch)
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def conduct(self) -> list[Job]:
         """Run every lane to its end and store how each ended.
@@ -47,13 +49,12 @@ class Conductor:
         Being cancelled is one of the ends: the runs are marked as interrupted.
         A StoreError is raised after everything was shut down.
         """
-        lag = LagWatch()
-        lag.start()
+        self.lag.start()
         scoring = Scoring(self.scorers, self.store.recorder.save_scores)
         jobs: list[Job] = []
         try:
             async with AsyncExitStack() as stack:
-                jobs = await self._make_jobs(stack, lag)
+                jobs = await self._make_jobs(stack)
                 try:
                     await self._score_what_is_left(scoring)
                     await execute(jobs, self._keeper(scoring))
@@ -61,7 +62,7 @@ class Conductor:
                     self.log.info("experiment_stopped")
                 await scoring.drain()
         finally:
-            lag.stop()
+            self.lag.stop()
             await self._close_runs(jobs)
         for job in jobs:
             if job.stop is Stop.BROKEN and job.cause is not None:
@@ -101,7 +102,7 @@ class Conductor:
             attempts=found.attempts,
         )
 
-    async def _make_jobs(self, stack: AsyncExitStack, lag: LagWatch) -> list[Job]:
+    async def _make_jobs(self, stack: AsyncExitStack) -> list[Job]:
         budget = None
         if self.options.budget is not None:
             budget = Budget(self.options.budget, spent=self.spent)
@@ -115,7 +116,7 @@ class Conductor:
                 runners[where] = make_runner(plan.endpoint)
                 stack.push_async_callback(runners[where].close)
             paces.setdefault(model, self._pace(plan))
-            lane = self._lane(plan, runners[where], paces[model], lag, budget)
+            lane = self._lane(plan, runners[where], paces[model], budget)
             jobs.append(self._job(plan, lane))
         await self._open(runners, jobs)
         return jobs
@@ -135,7 +136,6 @@ class Conductor:
         plan: LanePlan,
         runner: Runner,
         pace: Pace,
-        lag: LagWatch,
         budget: Budget | None,
     ) -> Lane:
         price = plan.price
@@ -143,7 +143,8 @@ class Conductor:
             runner=runner,
             pace=pace,
             policy=self.options.policy,
-            lag=lag,
+            lag=self.lag,
+            turnstile=self.turnstile,
             price=price.of if price else lambda usage: None,
             bound=(lambda request: cost_bound(price, request)) if price else None,
             budget=budget,

@@ -7,6 +7,7 @@ redirect is followed, and the token goes to the endpoint's address alone.
 import json
 from collections.abc import AsyncIterator
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import aiohttp
@@ -36,6 +37,7 @@ from aistrale_lab.runners.text_generation_answers import (
     text_generation_from_body,
 )
 
+_SENT_AT = "aistrale_sent_at"
 _ERROR_BYTES = 64 * 1024
 """How much of an error's body is read."""
 
@@ -97,21 +99,24 @@ class HuggingFaceRunner:
 
     async def _send(self, request: Request) -> httpx2.Response:
         built = await self._requests.build(request)
-        return await self._client.send(
-            self._client.build_request(
-                "POST",
-                built.url,
-                headers=built.headers,
-                content=json.dumps(built.json, separators=(",", ":")).encode(),
-            ),
-            stream=True,
+        made = self._client.build_request(
+            "POST",
+            built.url,
+            headers=built.headers,
+            content=json.dumps(built.json, separators=(",", ":")).encode(),
         )
+        made.extensions[_SENT_AT] = perf_counter()
+        return await self._client.send(made, stream=True)
 
     async def _chunks(
         self, response: httpx2.Response, request: Request
     ) -> AsyncIterator[Chunk]:
         headers = response.headers
-        yield Chunk(request_id=request_id(headers), limits=rate_limits(headers))
+        yield Chunk(
+            request_id=request_id(headers),
+            limits=rate_limits(headers),
+            sent_at=response.request.extensions[_SENT_AT],
+        )
         if response.status_code >= 300:
             yield await self._refused(response)
             return

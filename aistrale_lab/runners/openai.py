@@ -6,6 +6,7 @@ Proxies are taken from the environment, as the SDK does, and recorded with the r
 """
 
 from collections.abc import AsyncIterator
+from time import perf_counter
 
 import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient
@@ -34,6 +35,7 @@ from aistrale_lab.runners.openai_errors import FOREIGN, Filtered, to_error
 from aistrale_lab.runners.payloads import PATHS, to_payload
 from aistrale_lab.runners.responses_answers import ResponsesAnswer, chunk_from_response
 
+SENT_AT = "aistrale_sent_at"
 ERROR_BYTES = 64 * 1024
 """How much of an error's body is read."""
 
@@ -63,7 +65,7 @@ class OpenAIRunner:
                 max_connections=endpoint.concurrency + 8, keepalive_expiry=30.0
             ),
             follow_redirects=False,
-            event_hooks={"response": [self._refuse]},
+            event_hooks={"request": [_stamp], "response": [self._refuse]},
         )
         self._client = AsyncOpenAI(
             api_key=endpoint.secret or "none",
@@ -152,3 +154,8 @@ class OpenAIRunner:
             body=body,
             secret=self._endpoint.secret,
         )
+
+
+async def _stamp(request: httpx2.Request) -> None:
+    """Note when the request goes out: making it is our time, not the model's."""
+    request.extensions[SENT_AT] = perf_counter()

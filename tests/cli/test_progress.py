@@ -3,8 +3,8 @@
 import os
 import pty
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import redirect_stderr
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TextIO
@@ -135,35 +135,44 @@ def test_without_a_terminal_nothing_is_redrawn(quiet: bool) -> None:
     assert isinstance(display, Silence if quiet else LineDisplay)
 
 
+class Terminal:
+    """A terminal of 60 columns and 12 lines that stands in for standard error."""
+
+    def __init__(self) -> None:
+        self._near, far = pty.openpty()
+        os.set_blocking(self._near, False)
+        self.screen: TextIO = os.fdopen(far, "w", encoding="utf-8")
+
+    def seen(self) -> str:
+        self.screen.flush()
+        return os.read(self._near, 1 << 20).decode()
+
+    def close(self) -> None:
+        self.screen.close()
+        os.close(self._near)
+
+
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    """A terminal of 60 columns as standard error; calling it gives what it shows."""
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("LINES", "12")
-    near, far = pty.openpty()
-    screen: TextIO = os.fdopen(far, "w", encoding="utf-8")
-    monkeypatch.setattr(sys, "stderr", screen)
-
-    def seen() -> str:
-        screen.flush()
-        return os.read(near, 1 << 20).decode()
-
-    yield seen
-    screen.close()
-    os.close(near)
+    made = Terminal()
+    yield made
+    made.close()
 
 
-def test_on_a_terminal_lanes_are_redrawn_in_place(terminal: Callable[[], str]) -> None:
+def test_on_a_terminal_lanes_are_redrawn_in_place(terminal: Terminal) -> None:
     busy = lane(status=RunStatus.RUNNING, in_flight=3)
 
-    display = make_display([busy], quiet=False)
-    display.update()
-    busy.add(answer())
-    display.update()
-    display.close()
+    with redirect_stderr(terminal.screen):
+        display = make_display([busy], quiet=False)
+        display.update()
+        busy.add(answer())
+        display.update()
+        display.close()
 
-    seen = terminal()
+    seen = terminal.seen()
     plain = SGR.sub("", seen)
     assert isinstance(display, LiveDisplay)
     assert "\x1b[1A" in seen or "\x1b[2K" in seen
@@ -172,39 +181,42 @@ def test_on_a_terminal_lanes_are_redrawn_in_place(terminal: Callable[[], str]) -
 
 
 def test_a_long_name_is_shown_whole_on_a_narrow_terminal(
-    terminal: Callable[[], str],
+    terminal: Terminal,
 ) -> None:
-    display = LiveDisplay([lane(model=LONG)])
-    display.close()
+    with redirect_stderr(terminal.screen):
+        display = LiveDisplay([lane(model=LONG)])
+        display.close()
 
-    plain = SGR.sub("", terminal())
+    plain = SGR.sub("", terminal.seen())
     assert LONG in "".join(plain.split())
 
 
 def test_more_lanes_than_the_screen_holds_are_counted(
-    terminal: Callable[[], str],
+    terminal: Terminal,
 ) -> None:
     lanes = [lane(run_id=str(n), model=f"openai/m{n}") for n in range(30)]
     lanes[0].status = RunStatus.COMPLETED
 
-    display = LiveDisplay(lanes)
-    display.close()
+    with redirect_stderr(terminal.screen):
+        display = LiveDisplay(lanes)
+        display.close()
 
-    plain = SGR.sub("", terminal())
+    plain = SGR.sub("", terminal.seen())
     assert "and 25 more" in plain
     assert "openai/m1 " in plain or "openai/m1\r" in plain
     assert "openai/m0" not in plain
 
 
-def test_errors_stand_above_the_lanes(terminal: Callable[[], str]) -> None:
+def test_errors_stand_above_the_lanes(terminal: Terminal) -> None:
     busy = lane(status=RunStatus.RUNNING)
-    display = LiveDisplay([busy])
-    busy.add(failure("\x1b]52;c;ZXZpbA==\x07"))
-    display.update()
-    display.say("stopping")
-    display.close()
+    with redirect_stderr(terminal.screen):
+        display = LiveDisplay([busy])
+        busy.add(failure("\x1b]52;c;ZXZpbA==\x07"))
+        display.update()
+        display.say("stopping")
+        display.close()
 
-    seen = terminal()
+    seen = terminal.seen()
     assert "\x1b]52" not in seen
     assert "\\x1b]52;c;ZXZpbA==\\x07" in SGR.sub("", seen).replace("\r\n", "")
     assert "stopping" in seen

@@ -7,7 +7,7 @@ from decimal import Decimal
 from aistrale_lab.domain.chat import Chunk, FinishReason, Message, Request, Usage
 from aistrale_lab.engine.generate import Lane, Policy
 from aistrale_lab.engine.pace import Pace
-from aistrale_lab.engine.watch import LagWatch
+from aistrale_lab.engine.watch import LagWatch, Turnstile
 
 Step = Chunk | Exception | float
 """What a scripted answer does next: say, fail, or wait so many seconds."""
@@ -56,5 +56,6 @@ def make_lane(runner: ScriptedRunner, **policy: float) -> Lane:
         pace=Pace(concurrency=4, backoff=0.001, longest_wait=1.0),
         policy=Policy.model_validate(settings),
         lag=LagWatch(),
+        turnstile=Turnstile(),
         price=lambda usage: Decimal("0.01"),
     )
