@@ -73,8 +73,7 @@ def _store(text: str) -> dict[str, Any]:
         found["url"] = url.render_as_string(hide_password=True)
         path = Path(url.database or "")
         if url.get_backend_name() == "sqlite" and not path.exists():
-            found["state"] = "not there yet; the first run makes it"
-            return found
+            return found | _absent(path)
         database = Database(url, read_only=True)
         try:
             return found | {"state": "readable"} | _contents(database)
@@ -82,6 +81,12 @@ def _store(text: str) -> dict[str, Any]:
             database.close()
     except (ConfigError, StoreError) as error:
         return found | {"fault": error.message}
+
+
+def _absent(path: Path) -> dict[str, Any]:
+    if not path.parent.is_dir():
+        return {"fault": f"the folder {str(path.parent)!r} does not exist"}
+    return {"state": "not there yet; the first run makes it"}
 
 
 def _contents(database: Database) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def seconds(values: Iterable[float | None]) -> tuple[str, list[str]]:
     known = [t for t in times if t is not None]
     longest = max(known, default=0.0)
     if longest < 1:
-        digits = 0 if longest >= 0.1 else 1
+        digits = 0 if longest >= 0.01 else 1
         return "ms", [UNKNOWN if t is None else f"{1000 * t:.{digits}f}" for t in times]
     digits = 2 if longest < 100 else 1
     return "s", [UNKNOWN if t is None else f"{t:,.{digits}f}" for t in times]

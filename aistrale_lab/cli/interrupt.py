@@ -56,6 +56,7 @@ class Interrupts:
         self._count += 1
         self.code = self.code or CODES[signal.Signals(number)]
         if self._handle is None:
+            complain("interrupted")
             raise SystemExit(int(self.code))
         if self._count > 2:
             self._leave()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from aistrale_lab import errors
 from aistrale_lab.analysis.frames import summary_df
 from aistrale_lab.analysis.summary import experiment_object, run_objects
 from aistrale_lab.cli.exits import Exit, complain, worst
@@ -10,7 +11,8 @@ from aistrale_lab.cli.interrupt import resume_words
 from aistrale_lab.cli.output import emit_json, note
 from aistrale_lab.cli.showing import Showing, show_columns
 from aistrale_lab.cli.tables import summary_columns
-from aistrale_lab.errors import LabError, StoreError
+from aistrale_lab.domain.runs import RunStatus
+from aistrale_lab.errors import LabError, RunnerError, StoreError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
@@ -30,15 +32,14 @@ def report(
     if any(lane.over_budget for lane in handle.lanes):
         codes.add(Exit.BUDGET)
     try:
-        runs = runs_of(lab.experiment(handle.experiment_id), which)
+        experiment = lab.experiment(handle.experiment_id)
+        runs, scorers = runs_of(experiment, which), experiment.scorers
     except StoreError as error:
         if fault is None:
             complain(error.message)
         return worst(codes | {Exit.BROKEN})
-    if any(map(is_missing, runs)):
-        codes.add(Exit.FAILED)
-    show_runs(lab, handle.experiment_id, runs, showing)
-    explain_runs(handle.experiment_id, runs)
+    show_runs(lab, experiment.id, runs, showing)
+    codes.add(explain_runs(experiment.id, runs, scorers))
     return worst(codes)
 
 
@@ -61,37 +62,49 @@ def show_runs(
         show_columns(summary_columns(runs))
 
 
-def is_missing(run: dict[str, Any]) -> bool:
-    """Whether a sample, or the score of an answer, is not there."""
-    return run["completed"] < run["samples"] or any(unscored(run).values())
+def explain_runs(
+    experiment_id: str, runs: Sequence[dict[str, Any]], scorers: Sequence[str]
+) -> Exit:
+    """Say on standard error what is missing, why, and how to get it.
 
-
-def unscored(run: dict[str, Any]) -> dict[str, int]:
-    """For each scorer the answers that it could not score."""
-    return {
-        name: run["completed"] - metric["n"] for name, metric in run["metrics"].items()
-    }
-
-
-def explain_runs(experiment_id: str, runs: Sequence[dict[str, Any]]) -> None:
-    """Say on standard error what is missing, why, and how to get it."""
+    `scorers` names those that every answer should have a score of. Returns FAILED if
+    anything is missing.
+    """
+    code = Exit.DONE
     for run in runs:
-        for line in _faults(run):
+        for line in _faults(run, scorers):
+            code = Exit.FAILED
             note(f"{run['model']}: {line}")
-    if any(_may_be_resumed(run) for run in runs):
-        note(f"to go on: {resume_words(experiment_id)}")
+    words = resume_words(experiment_id)
+    if any(_may_pass(run) for run in runs):
+        note(f"to go on: {words}")
+    elif any(run["errors"] for run in runs):
+        note(f"to send the failed samples again: {words} --failed")
+    return code
 
 
-def _faults(run: dict[str, Any]) -> Iterator[str]:
-    if run["status"] != "completed":
+def _faults(run: dict[str, Any], scorers: Sequence[str]) -> Iterator[str]:
+    if run["status"] != RunStatus.COMPLETED:
         yield f"{run['status']}: {run['reason'] or 'no reason was given'}"
     if run["failed"]:
-        kinds = ", ".join(f"{name} {n:,}" for name, n in run["errors"].items())
-        yield f"{run['failed']:,} of {run['samples']:,} samples failed ({kinds})"
-    for name, n in unscored(run).items():
-        if n > 0:
-            yield f"{n:,} answers could not be scored by {name}"
+        kinds = dict(run["errors"])
+        unsent = run["failed"] - sum(kinds.values())
+        kinds |= {"not sent": unsent} if unsent > 0 else {}
+        shown = ", ".join(f"{name} {n:,}" for name, n in kinds.items())
+        yield f"{run['failed']:,} of {run['samples']:,} samples failed ({shown})"
+    for name in scorers:
+        missing = run["completed"] - run["metrics"].get(name, {"n": 0})["n"]
+        if missing > 0:
+            yield f"{missing:,} answers could not be scored by {name}"
 
 
-def _may_be_resumed(run: dict[str, Any]) -> bool:
-    return bool(run["completed"] < run["samples"])
+def _may_pass(run: dict[str, Any]) -> bool:
+    """Whether `resume` would send something."""
+    return run["status"] != RunStatus.COMPLETED or any(map(_is_passing, run["errors"]))
+
+
+def _is_passing(error_type: str) -> bool:
+    error = getattr(errors, error_type, None)
+    if not (isinstance(error, type) and issubclass(error, RunnerError)):
+        return False
+    return error.transient or error.always_stops_lane

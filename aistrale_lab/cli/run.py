@@ -12,7 +12,7 @@ from aistrale_lab.cli.interrupt import Interrupts
 from aistrale_lab.cli.words import given, parse_params, parse_tags, read_text
 from aistrale_lab.cli.progress import make_display
 from aistrale_lab.cli.report import report
-from aistrale_lab.cli.showing import Showing, open_lab
+from aistrale_lab.cli.showing import Showing, check_named, open_lab
 from aistrale_lab.domain.chat import GenerateConfig
 from aistrale_lab.domain.tasks import PromptTemplate, Task
 from aistrale_lab.engine.datasets import load_dataset
@@ -65,6 +65,7 @@ def run(asked: Asked, showing: Showing, **options: Any) -> Exit:
 
 def resume(which: str, showing: Showing, *, failed: bool, **options: Any) -> Exit:
     """Send what is missing of an experiment, or of one of its runs."""
+    check_named(which)
     return conduct(
         lambda lab: lab.start_resume(which, failed=failed, **given(**options)),
         showing,

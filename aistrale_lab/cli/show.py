@@ -9,14 +9,15 @@ import pandas as pd
 from aistrale_lab.analysis.columns import SCORE
 from aistrale_lab.analysis.summary import list_object
 from aistrale_lab.cli.exits import Exit
-from aistrale_lab.cli.output import emit_blocks, emit_json, note
-from aistrale_lab.cli.report import explain_runs, is_missing, runs_of, show_runs
-from aistrale_lab.cli.showing import Showing, open_lab, show_columns
-from aistrale_lab.cli.tables import list_columns, summary_columns
+from aistrale_lab.cli.output import emit, emit_blocks, emit_json, note
+from aistrale_lab.cli.report import explain_runs, runs_of, show_runs
+from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
+from aistrale_lab.cli.tables import list_columns, minute, summary_columns
 from aistrale_lab.errors import NotFoundError, ValidationError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.logs import visible
+from aistrale_lab.scorers.base import parse_spec
 
 LONGEST = 400
 """Characters of a text that are shown; `export` writes all of them."""
@@ -51,6 +52,7 @@ def show(which: str, showing: Showing, *, limit: int, failed: bool) -> Exit:
         return Exit.DONE
     emit_blocks([_head(run) for run in details])
     show_columns(summary_columns(runs))
+    emit("\n")
     emit_blocks([_answer(row) for row in results.head(limit).to_dict("records")])
     if len(results) > limit:
         note(f"{len(results) - limit:,} more; --limit N shows them, export writes all")
@@ -61,6 +63,7 @@ def score(which: str, scorers: Sequence[str], showing: Showing) -> Exit:
     """Score stored answers again, without a single call."""
     if not scorers:
         raise ValidationError("no scorer is named; for example --scorer number")
+    names = [parse_spec(text).name for text in scorers]
     with open_lab(showing) as lab:
         experiment = find_experiment(lab, which)
         scored = lab.score(which, list(scorers))
@@ -68,12 +71,12 @@ def score(which: str, scorers: Sequence[str], showing: Showing) -> Exit:
         show_runs(lab, experiment.id, runs, showing)
     if not showing.quiet:
         note(f"{scored:,} answers scored by {', '.join(scorers)}; nothing was sent")
-    explain_runs(experiment.id, runs)
-    return Exit.FAILED if any(map(is_missing, runs)) else Exit.DONE
+    return explain_runs(experiment.id, runs, names)
 
 
 def export(which: str, file: Path, showing: Showing, *, raw: bool) -> Exit:
     """Write results to a file: Parquet, CSV or JSONL, by its suffix."""
+    check_named(which)
     with open_lab(showing) as lab:
         rows = lab.export(which, file, raw=raw)
     if showing.json:
@@ -85,6 +88,7 @@ def export(which: str, file: Path, showing: Showing, *, raw: bool) -> Exit:
 
 def find_experiment(lab: Lab, which: str) -> Experiment:
     """The experiment of that id, or the one that a run of that id belongs to."""
+    check_named(which)
     try:
         return lab.experiment(which)
     except NotFoundError:
@@ -119,7 +123,7 @@ def _head(run: dict[str, Any]) -> list[tuple[str, str]]:
         "status": run["status"] + (f": {run['reason']}" if run["reason"] else ""),
         "base URL": run["base_url"],
         "settings": ", ".join(f"{k}={v}" for k, v in settings.items() if v != {}),
-        "created": run["created_at"],
+        "created": minute(run["created_at"]),
     }
     title = ("run", f"run {run['run_id']}")
     return [title, *((k, visible(str(v))) for k, v in shown.items() if v)]

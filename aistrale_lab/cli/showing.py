@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from aistrale_lab.cli.output import emit_json, emit_table
+from aistrale_lab.cli.output import emit_table
 from aistrale_lab.cli.tables import Column, make_blocks, make_table
-from aistrale_lab.errors import ConfigError
+from aistrale_lab.errors import ConfigError, NotFoundError
 from aistrale_lab.lab.bench import Lab
 
 
@@ -28,9 +28,12 @@ def open_lab(showing: Showing) -> Lab:
     return Lab.open(showing.store)
 
 
+def check_named(which: str) -> None:
+    """Refuse an empty id: everything begins with it. Raises NotFoundError."""
+    if not which.strip():
+        raise NotFoundError("no run is named; `aistrale runs` lists them")
+
+
 def show_columns(columns: list[Column]) -> None:
     """A table on standard output."""
     emit_table(make_table(columns), make_blocks(columns))
-
-
-__all__ = ["Showing", "emit_json", "open_lab", "show_columns"]

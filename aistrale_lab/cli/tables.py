@@ -55,7 +55,7 @@ def list_columns(runs: Sequence[Run]) -> list[Column]:
         _status(runs),
         Column("completed", done),
         _failed(runs),
-        Column("created", [_minute(run["created_at"]) for run in runs], numeric=False),
+        Column("created", [minute(run["created_at"]) for run in runs], numeric=False),
     ]
     return columns
 
@@ -207,7 +207,7 @@ def _cost(runs: Sequence[Run]) -> Column:
     return Column("cost", figures.dollars(amounts, at_least=map(known, runs)))
 
 
-def _minute(moment: str) -> str:
+def minute(moment: str) -> str:
     """A moment in the reader's own time zone, to the minute."""
     from datetime import datetime
 

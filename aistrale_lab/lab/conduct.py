@@ -54,8 +54,8 @@ class Conductor:
         jobs: list[Job] = []
         try:
             async with AsyncExitStack() as stack:
-                jobs = await self._make_jobs(stack)
                 try:
+                    jobs = await self._make_jobs(stack)
                     await self._score_what_is_left(scoring)
                     await execute(jobs, self._keeper(scoring))
                 except asyncio.CancelledError:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aistrale_lab.domain.runs import RunStatus
-from aistrale_lab.store.records import RunRecord
+from aistrale_lab.scorers.base import parse_spec
+from aistrale_lab.store.records import ExperimentRecord, RunRecord
 from aistrale_lab.store.results import Store
 
 if TYPE_CHECKING:
@@ -20,14 +21,25 @@ class Experiment:
         self.id = experiment_id
 
     @property
+    def record(self) -> ExperimentRecord:
+        """What is stored of the experiment itself: task, tags and provenance."""
+        return self._store.get_experiment(self.id)
+
+    @property
     def name(self) -> str:
         """The experiment's name; by default that of its dataset."""
-        return self._store.get_experiment(self.id).name
+        return self.record.name
 
     @property
     def runs(self) -> Sequence[RunRecord]:
         """The runs, in the order of the models and of the sweep."""
         return self._store.runs_of(self.id)
+
+    @property
+    def scorers(self) -> list[str]:
+        """The names of the scorers that every answer was to be judged by."""
+        texts = self._store.get_experiment(self.id).task["scorers"]
+        return [parse_spec(text).name for text in texts]
 
     @property
     def complete(self) -> bool:

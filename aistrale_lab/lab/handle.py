@@ -90,8 +90,9 @@ class RunHandle(Generic[T]):
             self._outcome.set_exception(error)
 
     def _stop(self) -> None:
+        """Cancel the task in the next turn: by then it has begun, and can clean up."""
         if self._task is not None:
-            self._task.cancel()
+            self._loop.call_soon(self._task.cancel)
 
     def _stop_and_join(self) -> None:
         self.cancel()

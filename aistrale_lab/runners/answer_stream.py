@@ -16,6 +16,8 @@ _DONE = b"[DONE]"
 _AFTER_DONE = 0.05
 """Seconds that the end of the body may take after the stream said it was done."""
 _KNOWN_CODINGS = frozenset({"", "identity", "gzip", "deflate"})
+_ODD_SHAPE = (AttributeError, IndexError, KeyError, RecursionError, TypeError)
+"""What reading JSON of another shape than the API's raises."""
 
 
 class StreamedAnswer(Protocol):
@@ -49,14 +51,11 @@ async def read_answer(
     """
     if not _is_stream(response, request):
         body = await read_body(response, request.max_bytes)
-        if body.startswith((b"data:", b"event:")):
-            for chunk in _unannounced(body, streamed):
+        try:
+            for chunk in _chunks_of(body, request, streamed=streamed, whole=whole):
                 yield chunk
-            return
-        chunk = whole(body)
-        if request.stream:
-            chunk.flags += ("not_streamed",)
-        yield chunk
+        except _ODD_SHAPE:
+            raise malformed("the answer has an unknown shape", body) from None
         return
     parser = SseParser(request.max_bytes)
     try:
@@ -68,6 +67,10 @@ async def read_answer(
     except (RunnerError, httpx2.HTTPError, aiohttp.ClientError) as error:
         failure = error_of(error)
         failure.wire = failure.wire or parser.wire
+        raise failure from None
+    except _ODD_SHAPE:
+        failure = malformed("an event has an unknown shape", parser.wire)
+        failure.wire = parser.wire
         raise failure from None
 
 
@@ -90,8 +93,16 @@ async def read_body(
     return b"".join(parts)[:limit]
 
 
-def _unannounced(body: bytes, streamed: StreamedAnswer) -> Iterator[Chunk]:
-    """The chunks of a stream that neither was asked for nor says it is one."""
+def _chunks_of(
+    body: bytes, request: Request, *, streamed: StreamedAnswer, whole: WholeAnswer
+) -> Iterator[Chunk]:
+    """The chunks of a body, which may be a stream that does not say it is one."""
+    if not body.startswith((b"data:", b"event:")):
+        chunk = whole(body)
+        if request.stream:
+            chunk.flags += ("not_streamed",)
+        yield chunk
+        return
     parser = SseParser(len(body))
     for payload in parser.feed(body) + parser.finish():
         found = None if payload == _DONE else streamed.add(parse_json(payload))

@@ -100,13 +100,18 @@ def usage_of(said: Any) -> tuple[Usage, tuple[str, ...]]:
 
 def raise_for_error(event: dict[str, Any], *, secret: str | None = None) -> None:
     """Raise what an error body or event of status 200 says, if it is one."""
-    error = event.get("error")
-    if not error:
+    if not event.get("error"):
         return
     body = json.dumps(event).encode()
-    said = error.get("code") if isinstance(error, dict) else None
-    status = said if type(said) is int and 400 <= said < 600 else 500
+    status = error_status(event)
     raise error_from_answer(status=status, headers={}, body=body, secret=secret)
+
+
+def error_status(event: dict[str, Any]) -> int:
+    """The HTTP status that an error event names as its code; else 500."""
+    error = event.get("error")
+    said = error.get("code") if isinstance(error, dict) else None
+    return said if type(said) is int and 400 <= said < 600 else 500
 
 
 def truncated(wire: bytes) -> RunnerError:

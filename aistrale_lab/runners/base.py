@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -82,18 +82,26 @@ def check_base_url(url: str, *, name: str) -> str:
     Raises ConfigError for another scheme, no host, credentials, a query or a
     fragment; the message never repeats credentials.
     """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigError(f"{name} is no URL: {error}") from None
+    parts = _split(url)
+    if parts is None:
+        raise ConfigError(f"{name} is no URL: its host or port is malformed")
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise ConfigError(f"{name} holds credentials; keys belong in the environment")
     if parts.query or parts.fragment:
         raise ConfigError(f"{name} must not have a query or a fragment")
-    if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"{name} {url!r} is no http:// or https:// URL")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        shown = "" if "@" in url else f" {url!r}"
+        raise ConfigError(f"{name}{shown} is no http:// or https:// URL")
     return url.rstrip("/")
+
+
+def _split(url: str) -> SplitResult | None:
+    """The URL's parts; None, and no text that may hold a password, if it has none."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port is None or parts.port else None
+    except ValueError:
+        return None
 
 
 Headers = Mapping[str, str]

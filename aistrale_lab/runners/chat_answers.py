@@ -16,6 +16,7 @@ from aistrale_lab.runners.answers import (
 from aistrale_lab.runners.http_errors import is_content_filter
 
 _CONTENT_ONLY = {"content"}
+_ORDINARY = {"index", "delta", "finish_reason", "logprobs"}
 
 
 class ChatAnswer:
@@ -68,16 +69,24 @@ class ChatAnswer:
     def _add_first(self, choice: dict[str, Any]) -> Chunk | None:
         if choice.get("finish_reason") is not None:
             self._reason = choice["finish_reason"]
+        if choice.get("logprobs") or not choice.keys() <= _ORDINARY:
+            self._add_rest(choice)
         delta = choice.get("delta")
         if delta is None:
-            self._choice.update(choice)
             return None
         content = delta.get("content")
         if delta.keys() == _CONTENT_ONLY and type(content) is str:
             self._texts.append(content)
             return Chunk(content) if content else None
-        self._choice.update(choice)
         return self._add_delta(delta, content)
+
+    def _add_rest(self, choice: dict[str, Any]) -> None:
+        """Keep what stands beside the delta; log probabilities come per token."""
+        logprobs = choice.get("logprobs")
+        if isinstance(logprobs, dict):
+            merged(self._choice.setdefault("logprobs", {}), logprobs)
+        rest = choice.keys() - _ORDINARY
+        self._choice.update({name: choice[name] for name in choice if name in rest})
 
     def _add_delta(self, delta: dict[str, Any], content: Any) -> Chunk | None:
         said = content_text(content)
@@ -103,8 +112,8 @@ class ChatAnswer:
     def _raw(self) -> str:
         message = {**self._message}
         message["content"] = "".join(self._texts) if self._texts else None
-        first = {**self._choice, "message": message, "finish_reason": self._reason}
-        first.pop("delta", None)
+        first: dict[str, Any] = {"index": 0, "message": message, **self._choice}
+        first["finish_reason"] = self._reason
         choices = [first, *self._others.values()]
         return json.dumps({**self._top, "choices": choices, "usage": self._usage})
 
@@ -181,7 +190,8 @@ def _refined(reason: FinishReason, message: dict[str, Any]) -> FinishReason:
     """What the message tells beyond the provider's own word."""
     if reason is FinishReason.STOP and message.get("refusal"):
         return FinishReason.REFUSAL
-    if reason is FinishReason.STOP and message.get("tool_calls"):
+    called = message.get("tool_calls") or message.get("function_call")
+    if reason is FinishReason.STOP and called:
         return FinishReason.TOOL_CALLS
     return reason
 

@@ -77,12 +77,13 @@ def error_from_answer(
     code, text = _said(parsed, body)
     if 300 <= status < 400:
         code, text = "redirect", REDIRECTED
-    kind, stops_lane = _kind(status, f"{code or ''} {text}", parsed)
+    kind, stops_lane = _kind(status, f"{code or ''} {text[:TEXT_KEPT]}", parsed)
     secrets = (secret,) if secret else ()
+    text = redact(text, secrets)[:TEXT_KEPT]  # in this order, lest half a key remain
     return kind(
-        redact(f"{status}: {text}" if text else f"HTTP status {status}", secrets),
+        f"{status}: {text}" if text else f"HTTP status {status}",
         status=status,
-        code=code,
+        code=code and redact(code, secrets),
         request_id=_header(headers, "x-request-id"),
         retry_after=retry_after(headers, body),
         raw=redact(body[: 4 * RAW_KEPT].decode("utf-8", "replace"), secrets)[:RAW_KEPT],
@@ -96,6 +97,7 @@ def without_key(error: RunnerError, key: str | None) -> RunnerError:
     if key:
         error.message = redact(error.message, (key,))
         error.args = (error.message,)
+        error.code = error.code and redact(error.code, (key,))
         error.raw = error.raw and redact(error.raw, (key,))
         error.wire = error.wire and error.wire.replace(key.encode(), b"[redacted]")
     return error
@@ -144,7 +146,7 @@ def retry_after(
         estimated = _number(parsed.get("estimated_time"))
         if estimated is not None:
             return estimated
-    asked = _IN_TEXT.search(_said(parsed, body)[1])
+    asked = _IN_TEXT.search(_said(parsed, body)[1][:TEXT_KEPT])
     return duration_of(asked.group(1)) if asked else None
 
 
@@ -224,12 +226,12 @@ def _said(parsed: Any, body: bytes) -> tuple[str | None, str]:
     """The provider's code and text, wherever its error shape has them."""
     if not isinstance(parsed, dict):
         readable = _TAGS.sub(" ", body[: 16 * RAW_KEPT].decode("utf-8", "replace"))
-        return None, " ".join(readable.split())[:TEXT_KEPT]
+        return None, " ".join(readable.split())
     error = parsed.get("error", parsed)
     if not isinstance(error, dict):
-        return _code(parsed), str(error)[:TEXT_KEPT]
+        return _code(parsed), str(error)
     text = error.get("message") or error.get("detail") or error.get("error") or ""
-    return _code(error) or _code(parsed), str(text)[:TEXT_KEPT]
+    return _code(error) or _code(parsed), str(text)
 
 
 def _code(error: dict[str, Any]) -> str | None:

@@ -24,6 +24,7 @@ from aistrale_lab.errors import (
     ServerError,
     TruncatedAnswerError,
 )
+from aistrale_lab.runners.answers import error_status
 from aistrale_lab.runners.http_errors import error_from_answer
 from aistrale_lab.runners.openai_errors import UNREACHABLE
 
@@ -126,7 +127,10 @@ def raise_for_event(event: dict[str, Any]) -> None:
     if event.get("error"):
         body = json.dumps(event).encode()
         error = error_from_answer(
-            status=_meant(event, 500), headers={}, body=body, secret=None
+            status=_meant(event, error_status(event)),
+            headers={},
+            body=body,
+            secret=None,
         )
         raise _refined(error)
 

@@ -19,7 +19,7 @@ from aistrale_lab.runners.answer_stream import (
     read_answer,
     read_body,
 )
-from aistrale_lab.runners.base import Endpoint
+from aistrale_lab.runners.base import Endpoint, check_key
 from aistrale_lab.runners.chat_answers import ChatAnswer, chunk_from_body, filtered
 from aistrale_lab.runners.completion_answers import (
     CompletionAnswer,
@@ -59,6 +59,8 @@ class OpenAIRunner:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._path = PATHS[endpoint.api]
+        if endpoint.secret is not None:
+            check_key(endpoint.secret, variable=f"the key of {endpoint.provider}")
         http = DefaultAioHttpClient(
             timeout=httpx2.Timeout(None, connect=endpoint.connect_timeout),
             limits=httpx2.Limits(

@@ -37,6 +37,12 @@ FOREIGN = (
 UNREACHABLE = "unreachable"
 """The code of an endpoint to which no connection could be made."""
 
+_NOT_CONNECTED = (
+    httpx2.ConnectError,
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+)
+
 _KINDS: tuple[tuple[tuple[type[Exception], ...], type[RunnerError]], ...] = (
     ((openai.OAuthError,), AuthenticationError),
     ((httpx2.ConnectTimeout, httpx2.ConnectError), ConnectionFailedError),
@@ -105,11 +111,21 @@ def to_error(error: BaseException, secret: str | None) -> RunnerError:
 
 
 def _of_kind(error: BaseException, secret: str | None) -> RunnerError:
-    for kinds, ours in _KINDS:
-        if isinstance(error, kinds):
-            unreachable = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
-            return ours(_told(error, secret), code=UNREACHABLE if unreachable else None)
-    return InvalidRequestError(_told(error, secret))
+    kind = next((ours for kinds, ours in _KINDS if isinstance(error, kinds)), None)
+    real = _innermost(error)
+    unreachable = isinstance(real, _NOT_CONNECTED)
+    return (kind or InvalidRequestError)(
+        _told(real, secret), code=UNREACHABLE if unreachable else None
+    )
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The real cause: the HTTP client calls every broken connection a timeout."""
+    while isinstance(error.__cause__, aiohttp.ClientError | OSError):
+        if isinstance(error, _NOT_CONNECTED):
+            break
+        error = error.__cause__
+    return error
 
 
 def _told(error: BaseException, secret: str | None) -> str:

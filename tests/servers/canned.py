@@ -15,12 +15,18 @@ End = Literal["keep", "cut", "reset", "hang"]
 
 @dataclass(frozen=True)
 class Canned:
-    """One answer: its head, and the pieces of its body, each sent on its own."""
+    """One answer: its head, and the pieces of its body, each sent on its own.
+
+    `pause` are the seconds before each piece. With `bare` the pieces are all that is
+    sent: they are head and framing as well.
+    """
 
     body: bytes | Iterable[bytes] = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     end: End = "keep"
+    pause: float = 0.0
+    bare: bool = False
 
     @property
     def pieces(self) -> list[bytes]:
@@ -82,16 +88,12 @@ class CannedServer:
     async def _send(
         self, answer: Canned, reader: asyncio.StreamReader, writer: Any
     ) -> bool:
-        headers = {
-            "content-type": "application/json",
-            "transfer-encoding": "chunked",
-            **answer.headers,
-        }
-        lines = [f"HTTP/1.1 {answer.status} Canned"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        if not answer.bare:
+            writer.write(_head(answer))
         for piece in answer.pieces:
-            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await asyncio.sleep(answer.pause)
+            framed = b"%x\r\n%b\r\n" % (len(piece), piece)
+            writer.write(piece if answer.bare else framed)
             await writer.drain()
         if answer.end == "hang":
             await reader.read()
@@ -101,9 +103,21 @@ class CannedServer:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         if answer.end != "keep":
             return False
-        writer.write(b"0\r\n\r\n")
+        if not answer.bare:
+            writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
+
+
+def _head(answer: Canned) -> bytes:
+    headers = {
+        "content-type": "application/json",
+        "transfer-encoding": "chunked",
+        **answer.headers,
+    }
+    lines = [f"HTTP/1.1 {answer.status} Canned"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 @asynccontextmanager

@@ -17,8 +17,8 @@ Answers = Mapping[tuple[str, str], str]
 class RecordedServer:
     """Speaks chat completions, streamed or not, from a thread of its own.
 
-    `calls` counts the calls of each (model, question) that arrived; with `hold` set
-    to a number, only so many calls are answered until `release` is called.
+    `calls` counts the calls of each (model, question) that arrived; `reached` is set
+    once `notice_at` of them have. `delay` is in seconds and may be changed.
     """
 
     def __init__(self, answers: Answers, *, delay: float = 0.0) -> None:
@@ -30,7 +30,7 @@ class RecordedServer:
         self.reached = threading.Event()
         self.notice_at: int | None = None
         self._answers = answers
-        self._delay = delay
+        self.delay = delay
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -53,7 +53,12 @@ class RecordedServer:
         asyncio.set_event_loop(self._loop)
         application = web.Application()
         application.router.add_post("/v1/chat/completions", self._answer)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            shutdown_timeout=0.1,
+            handler_cancellation=True,
+        )
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
         self._loop.run_until_complete(site.start())
@@ -75,9 +80,12 @@ class RecordedServer:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
-            if self._delay:
-                await asyncio.sleep(self._delay)
-            text = self._answers[key]
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            text = self._answers.get(key)
+            if text is None:
+                error = {"message": "no such model", "code": "model_not_found"}
+                return web.json_response({"error": error}, status=404)
             if asked.get("stream"):
                 return await _streamed(request, asked["model"], text)
             return web.json_response(_whole(asked["model"], text))
