@@ -1,5 +1,6 @@
 """Plots of summaries: colour-blind safe, with units, the same online and offline."""
 
+import io
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -55,7 +56,16 @@ def _figure(*, panels: int, rows: int) -> "Figure":
         raise ConfigError(
             "plots need matplotlib: pip install 'aistrale-lab[notebook]'"
         ) from None
-    return Figure(
+
+    class Plot(Figure):
+        """A figure that shows itself in a notebook, without pyplot's global state."""
+
+        def _repr_png_(self) -> bytes:
+            picture = io.BytesIO()
+            self.savefig(picture, format="png", metadata={"Software": None})
+            return picture.getvalue()
+
+    return Plot(
         figsize=(4.6 * panels + 1.2, 1.1 + 0.38 * rows), layout="constrained", dpi=110
     )
 

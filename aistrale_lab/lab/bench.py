@@ -34,7 +34,7 @@ from aistrale_lab.lab.resuming import (
     spec_of,
 )
 from aistrale_lab.lab.scoring import Scoring
-from aistrale_lab.logs import Log
+from aistrale_lab.logs import Log, visible
 from aistrale_lab.pricing import Price
 from aistrale_lab.runners.base import Endpoint
 from aistrale_lab.runners.embedded import EmbeddedServer
@@ -147,8 +147,11 @@ class Lab:
     async def run(
         self, task: Task, models: Iterable[str] | str, **options: Any
     ) -> Experiment:
-        """`start`, and wait for the end; interrupting the wait stops the run."""
-        return await self.start(task, models, **options)
+        """`start`, and wait for the end; interrupting the wait stops the run.
+
+        Says in a line which runs did not complete, and why.
+        """
+        return _told(await self.start(task, models, **options))
 
     def start_resume(
         self, which: str, *, failed: bool = False, **options: Any
@@ -168,7 +171,7 @@ class Lab:
         self, which: str, *, failed: bool = False, **options: Any
     ) -> Experiment:
         """`start_resume`, and wait for the end."""
-        return await self.start_resume(which, failed=failed, **options)
+        return _told(await self.start_resume(which, failed=failed, **options))
 
     def experiment(self, which: str) -> Experiment:
         """An experiment by its id, or an unambiguous beginning of it."""
@@ -365,6 +368,14 @@ class Lab:
 def _progress(run: RunRecord) -> LaneProgress:
     params = ", ".join(f"{name}={value}" for name, value in run.params.items())
     return LaneProgress(run.id, run.model, params, total=run.planned)
+
+
+def _told(experiment: Experiment) -> Experiment:
+    """The experiment, after a line for each run that is not complete."""
+    for run in experiment.runs:
+        if run.status is not RunStatus.COMPLETED:
+            _say(f"{run.model}: {run.status}: {visible(run.reason or 'no answer')}")
+    return experiment
 
 
 def _say(line: str) -> None:
