@@ -93,26 +93,28 @@ def _draw_metric(axes: "Axes", rows: pd.DataFrame, metric: str) -> None:
 
 
 def _draw_times(axes: "Axes", rows: pd.DataFrame) -> None:
-    places = range(len(rows))
+    known = rows[["ttft_p50_s", "duration_p50_s"]].astype(float)
+    longest, shortest = known.max().max(), known.min().min()
+    unit, scale = ("seconds", 1.0) if longest >= 1 else ("milliseconds", 1e3)
     for column, marker, colour, label in (
         ("ttft_p50_s", "^", ORANGE, "time to first token"),
         ("duration_p50_s", "o", BLUE, "duration"),
     ):
         axes.plot(
-            rows[column].astype(float),
-            places,
+            known[column] * scale,
+            range(len(rows)),
             marker,
             color=colour,
             label=label,
             linestyle="none",
         )
-    axes.set_xlabel("median, seconds")
-    known = rows[["ttft_p50_s", "duration_p50_s"]].astype(float)
-    if known.max().max() > WIDE * known.min().min() > 0:
+    axes.set_xlabel(f"median, {unit}")
+    if longest > WIDE * shortest > 0:
         axes.set_xscale("log")
     else:
-        axes.set_xlim(left=0)
-    axes.legend(frameon=False, fontsize="small", loc="best")
+        axes.set_xlim(0, longest * scale * 1.1)
+        axes.locator_params(axis="x", nbins=6)
+    axes.legend(frameon=False, fontsize="small", loc="lower left")
     _tidy(axes)
 
 

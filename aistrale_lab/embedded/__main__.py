@@ -9,6 +9,8 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Generator
+from functools import partial
 
 import uvicorn
 
@@ -18,53 +20,85 @@ GRACE = 2
 """Seconds that answers in the making are given at the end."""
 
 
+class Server(uvicorn.Server):
+    """Says on standard output where it listens, and leaves signals to `main`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Capture none."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept calls, then say so in one line of JSON."""
+        await super().startup(sockets)
+        assert sockets is not None
+        print(json.dumps({"base_url": _base_url(sockets[0])}), flush=True)
+
+
 def main() -> None:
     """Serve on a loopback port; prints one line of JSON once calls are answered."""
-    parser = argparse.ArgumentParser(prog="aistrale embedded", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
+    parser = argparse.ArgumentParser(
+        prog="python -m aistrale_lab.embedded", description=main.__doc__
+    )
+    parser.add_argument("--host", default="127.0.0.1", choices=["127.0.0.1", "::1"])
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument(
         "--until-stdin-closes",
         action="store_true",
-        help="end when the parent's pipe closes, however the parent ended",
+        help="end when the parent's pipe closes, however the parent ended; "
+        "an interrupt is the parent's to handle",
     )
     arguments = parser.parse_args()
-    asyncio.run(_serve(arguments))
+    if arguments.until_stdin_closes:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        listening = _listen(arguments.host, arguments.port)
+    except (OSError, OverflowError) as error:
+        sys.exit(f"cannot listen on {arguments.host} port {arguments.port}: {error}")
+    asyncio.run(_serve(listening, is_child=arguments.until_stdin_closes))
 
 
-async def _serve(arguments: argparse.Namespace) -> None:
-    listening = socket.create_server((arguments.host, arguments.port), backlog=4096)
+async def _serve(listening: socket.socket, *, is_child: bool) -> None:
     config = uvicorn.Config(
         make_app(),
         log_level="error",
         access_log=False,
         lifespan="off",
+        ws="none",
         timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=75,
     )
-    server = uvicorn.Server(config)
-    if arguments.until_stdin_closes:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        loop = asyncio.get_running_loop()
-        threading.Thread(
-            target=_end_with_parent, args=(loop, server), daemon=True
-        ).start()
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.005)
-    host, port = listening.getsockname()[:2]
-    print(json.dumps({"base_url": f"http://{host}:{port}/v1"}), flush=True)
-    with contextlib.suppress(asyncio.CancelledError):
-        await serving
+    server = Server(config)
+    stop = partial(setattr, server, "should_exit", True)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    if not is_child:
+        loop.add_signal_handler(signal.SIGINT, stop)
+    else:
+        watch = partial(_end_with_parent, partial(loop.call_soon_threadsafe, stop))
+        threading.Thread(target=watch, daemon=True).start()
+    await server.serve(sockets=[listening])
 
 
-def _end_with_parent(loop: asyncio.AbstractEventLoop, server: uvicorn.Server) -> None:
-    """Block until the pipe closes, then stop; a stuck server is ended the hard way."""
-    sys.stdin.buffer.read()
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(setattr, server, "should_exit", True)
+def _end_with_parent(stop: partial[asyncio.Handle]) -> None:
+    """Wait until the pipe closes, then stop; a stuck server is ended the hard way."""
+    with contextlib.suppress(OSError):  # the pipe may break instead
+        while os.read(0, 4096):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        stop()
     threading.Event().wait(GRACE + 3)
     os._exit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=4096)
+
+
+def _base_url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
 
 
 if __name__ == "__main__":

@@ -1,80 +1,133 @@
-"""Arithmetic found in a sentence, done exactly; nothing is ever evaluated as code."""
+"""Arithmetic found in a sentence, done exactly; no text is ever run as code."""
 
 import re
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 LARGEST_BITS = 4_096
 """Numbers larger than this are not computed."""
 
-LONGEST = 2_000
-"""Tokens of an expression that are looked at."""
+LONGEST_TEXT = 20_000
+"""Characters that are looked at, counted from the end."""
 
-_WORDS = {
+LONGEST_RUN = 2_000
+"""Tokens of one expression."""
+
+EXACT_PLACES = 20
+"""Decimal places up to which a fraction that ends is written out."""
+
+ROUNDED_DIGITS = 10
+"""Significant digits of all other fractions."""
+
+_OPERATORS = {"+", "-", "*", "/", "%", "**", "(", ")"}
+_NO_BEGINNING = _OPERATORS - {"-", "("}
+_NO_END = _OPERATORS - {")"}
+
+_SIGNS = {
     "plus": "+",
     "minus": "-",
+    "negative": "-",
     "times": "*",
     "multiplied by": "*",
     "divided by": "/",
-    "over": "/",
     "modulo": "%",
     "mod": "%",
     "to the power of": "**",
     "squared": "** 2",
     "cubed": "** 3",
     "×": "*",
+    "⋅": "*",
     "·": "*",
     "÷": "/",
     "−": "-",
+    "–": "-",
     "^": "**",
 }
-_TOKEN = re.compile(
-    r"\d+(?:,\d{3})*(?:\.\d+)?|\*\*|[-+*/%()]|[^\W\d]+|[^\s\w]", re.UNICODE
+_SPOKEN = re.compile(
+    r"\b(?:" + "|".join(sign for sign in _SIGNS if sign[0].isalpha()) + r")\b|[×⋅·÷−–^]"
 )
-_OPERATORS = {"+", "-", "*", "/", "%", "**", "(", ")"}
+_BETWEEN_NUMBERS = (
+    (re.compile(r"(?<=[\d)])\s*x\s*(?=[\d(])"), " * "),
+    (re.compile(r"(?<=[\d)])\s+over\s+(?=[\d(])"), " / "),
+    (re.compile(r"(?<=[\d)])\s*(?:%|percent)\s+of\b"), " / 100 * "),
+)
+_TOKEN = re.compile(
+    r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+"
+    r"|\*\*|[-+*/%()]|[^\W\d]+|[^\s\w]"
+)
 
 
 def calculate(sentence: str) -> str | None:
     """The value of the longest expression in a sentence; None if there is none.
 
-    `What is (3 + 4) times 2?` gives `14`. Whole numbers are exact, others are
-    rounded to ten significant digits.
+    `What is (3 + 4) times 2?` gives `14`; of several that are equally long, the last
+    one counts. Whole numbers and short decimals are exact, other fractions have ten
+    significant digits. What is too large to compute, or divides by 0, has no value.
     """
-    runs = sorted(_runs(_spelled_out(sentence)), key=len, reverse=True)
-    for run in runs:
-        for cut in (run, run[1:], run[:-1]):
-            value = _value(cut)
-            if value is not None and len(cut) > 1:
-                return _shown(value)
-    return None
+    runs = _runs(_in_signs(sentence[-LONGEST_TEXT:].casefold()))
+    try:
+        values = map(_value, sorted(reversed(runs), key=len, reverse=True))
+        found = next((value for value in values if value is not None), None)
+    except (OverflowError, ZeroDivisionError):
+        return None
+    return None if found is None else _shown(found)
 
 
-def _spelled_out(sentence: str) -> str:
-    text = sentence.casefold()
-    for word, sign in _WORDS.items():
-        pattern = rf"\b{word}\b" if word[0].isalpha() else re.escape(word)
-        text = re.sub(pattern, f" {sign} ", text)
-    return text
+def _in_signs(text: str) -> str:
+    for pattern, sign in _BETWEEN_NUMBERS:
+        text = pattern.sub(sign, text)
+    return _SPOKEN.sub(lambda found: f" {_SIGNS[found.group()]} ", text)
 
 
 def _runs(text: str) -> list[list[str]]:
-    """Stretches of numbers and operators that hold at least one of each."""
+    """Stretches of numbers and operators."""
     runs: list[list[str]] = [[]]
-    for token in _TOKEN.findall(text)[:LONGEST]:
-        if token in _OPERATORS or token[0].isdigit():
+    for token in _TOKEN.findall(text):
+        if token in _OPERATORS or _is_number(token):
             runs[-1].append(token)
-        else:
+        elif runs[-1]:
             runs.append([])
-    return [
-        run
-        for run in runs
-        if any(t[0].isdigit() for t in run) and any(t in _OPERATORS for t in run)
-    ]
+    return [trimmed for trimmed in map(_trimmed, runs) if trimmed]
 
 
-def _value(tokens: list[str]) -> Fraction | None:
+def _trimmed(run: list[str]) -> list[str]:
+    """A stretch without the signs that no expression begins or ends with.
+
+    Brackets of the sentence around it go too: `(3 + 4` has one that never closes.
+    """
+    start, end = 0, len(run)
+    unclosed = run.count("(") - run.count(")")
+    while start < end and (
+        run[start] in _NO_BEGINNING or (unclosed > 0 and run[start] == "(")
+    ):
+        unclosed += _closes(run[start])
+        start += 1
+    while end > start and (
+        run[end - 1] in _NO_END or (unclosed < 0 and run[end - 1] == ")")
+    ):
+        end -= 1
+        unclosed += _closes(run[end])
+    return run[start:end]
+
+
+def _closes(token: str) -> int:
+    return {"(": -1, ")": 1}.get(token, 0)
+
+
+def _is_number(token: str) -> bool:
+    return token[-1:].isdecimal()
+
+
+def _value(run: list[str]) -> Fraction | None:
+    """The value, if the stretch is an expression of at least one operation.
+
+    Raises OverflowError or ZeroDivisionError if it is one that cannot be computed.
+    """
+    if len(run) > LONGEST_RUN or not any(map(_is_number, run)) or len(run) < 2:
+        return None
     try:
-        return _Parser(tokens).value()
-    except (ValueError, ZeroDivisionError, RecursionError):
+        return _Parser(run).value()
+    except (ValueError, RecursionError):
         return None
 
 
@@ -111,32 +164,22 @@ class _Parser:
     def _product(self) -> Fraction:
         found = self._signed()
         while self._next() in ("*", "/", "%"):
-            operator = self._take()
-            other = self._signed()
-            if operator == "*":
-                found = _bounded(found * other)
-            else:
-                found = found / other if operator == "/" else found % other
+            found = _bounded(_combined(found, self._take(), self._signed()))
         return found
 
     def _signed(self) -> Fraction:
-        if self._next() == "-":
-            self._take()
-            return -self._signed()
-        return self._power()
+        if self._next() not in ("-", "+"):
+            return self._power()
+        sign = self._take()
+        found = self._signed()
+        return -found if sign == "-" else found
 
     def _power(self) -> Fraction:
         base = self._atom()
         if self._next() != "**":
             return base
         self._take()
-        exponent = self._signed()
-        if exponent.denominator != 1 or abs(exponent) > LARGEST_BITS:
-            raise ValueError("the exponent is too large or no whole number")
-        size = max(base.numerator.bit_length(), base.denominator.bit_length())
-        if size * abs(exponent) > LARGEST_BITS:
-            raise ValueError("the power is too large")
-        return Fraction(base ** int(exponent))
+        return _raised(base, self._signed())
 
     def _atom(self) -> Fraction:
         token = self._take()
@@ -145,18 +188,44 @@ class _Parser:
             if self._take() != ")":
                 raise ValueError("a bracket is missing")
             return found
-        if not token or not token[0].isdigit():
+        if not _is_number(token):
             raise ValueError(f"no number: {token!r}")
         return _bounded(Fraction(token.replace(",", "")))
 
 
+def _combined(left: Fraction, operator: str, right: Fraction) -> Fraction:
+    if operator == "*":
+        return left * right
+    return left / right if operator == "/" else left % right
+
+
+def _raised(base: Fraction, exponent: Fraction) -> Fraction:
+    """A power, computed only if it is sure to be small enough."""
+    if exponent.denominator != 1 or abs(exponent) > LARGEST_BITS:
+        raise OverflowError("the exponent is too large or no whole number")
+    size = max(base.numerator.bit_length(), base.denominator.bit_length())
+    if size * abs(exponent) > 2 * LARGEST_BITS:
+        raise OverflowError("the power is too large")
+    return _bounded(Fraction(base ** int(exponent)))
+
+
 def _bounded(value: Fraction) -> Fraction:
     if max(value.numerator.bit_length(), value.denominator.bit_length()) > LARGEST_BITS:
-        raise ValueError("a number is too large")
+        raise OverflowError("a number is too large")
     return value
 
 
 def _shown(value: Fraction) -> str:
     if value.denominator == 1:
         return str(value.numerator)
-    return f"{float(value):.10g}"
+    for places in range(1, EXACT_PLACES + 1):
+        if 10**places % value.denominator == 0:
+            digits = value.numerator * 10**places // value.denominator
+            return format(Decimal((digits < 0, _digits(digits), -places)), "f")
+    with localcontext(prec=ROUNDED_DIGITS):
+        rounded = Decimal(value.numerator) / Decimal(value.denominator)
+    return format(rounded, "f") if 1e-6 < abs(rounded) < 1e15 else str(rounded)
+
+
+def _digits(number: int) -> tuple[int, ...]:
+    return tuple(map(int, str(abs(number))))

@@ -1,19 +1,42 @@
 """One answer of a model: its tokens, cut at stop sequences and at the limit."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Literal
+
+SLICE = 0.002
+"""Seconds of computing after which other requests get a turn."""
 
 
 @dataclass(slots=True)
 class Generation:
-    """An answer in the making; `finish_reason` and `tokens` are known at its end."""
+    """An answer in the making; `finish_reason` and `tokens` are known at its end.
+
+    `tokens` counts what the model made, whether or not it was shown.
+    """
 
     pieces: Iterator[str]
     limit: int
     stops: Sequence[str] = ()
-    finish_reason: str = "stop"
+    finish_reason: Literal["stop", "length"] = "stop"
+    stopped_by: str | None = None
     tokens: int = 0
     _held: str = field(default="", init=False)
+
+    async def live(self) -> AsyncIterator[str]:
+        """The answer as it is made, without starving other answers."""
+        since = perf_counter()
+        for text in self.texts():
+            yield text
+            if perf_counter() - since > SLICE:
+                await asyncio.sleep(0)
+                since = perf_counter()
+
+    def whole(self) -> str:
+        """The whole answer, in one go."""
+        return "".join(self.texts())
 
     def texts(self) -> Iterator[str]:
         """The answer, token by token, without the stop sequence that ended it."""
@@ -23,24 +46,23 @@ class Generation:
                 break
             self.tokens += 1
             self._held += piece
-            cut = self._stop_place()
-            if cut is not None:
-                if self._held[:cut]:
-                    yield self._held[:cut]
-                return
+            if self._cut_at_stop():
+                break
             ready = self._ready()
             if ready:
                 yield ready
         if self._held:
             yield self._held
 
-    def whole(self) -> str:
-        """The whole answer."""
-        return "".join(self.texts())
-
-    def _stop_place(self) -> int | None:
-        places = [self._held.find(stop) for stop in self.stops]
-        return min((place for place in places if place >= 0), default=None)
+    def _cut_at_stop(self) -> bool:
+        """Whether a stop sequence is complete; what is held then ends before it."""
+        places = [(self._held.find(stop), stop) for stop in self.stops]
+        found = min((place for place in places if place[0] >= 0), default=None)
+        if found is None:
+            return False
+        place, self.stopped_by = found
+        self._held = self._held[:place]
+        return True
 
     def _ready(self) -> str:
         """What cannot be the beginning of a stop sequence any more."""

@@ -1,7 +1,8 @@
 """Models by name: anything that turns a conversation into pieces of text."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,10 +12,18 @@ from aistrale_lab.embedded.nearest import nearest
 Turn = tuple[str, str]
 """Role and text."""
 
+WholeAnswer = Callable[[Sequence[Turn]], str]
+"""Makes the answer to a conversation, all at once."""
+
+_TOKEN = re.compile(r"\s*\S+|\s+")
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a model is to choose its words; baselines have no choice to make."""
+    """How a model is to choose its words; baselines have no choice to make.
+
+    A temperature of 0 is the greedy choice.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -22,46 +31,37 @@ class Sampling:
 
 
 class Model(Protocol):
-    """A model in the box: pieces of its answer, one by one."""
+    """A model in the box. The server cuts its answer at limits and stop sequences."""
 
     def answer(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[str]:
-        """The answer, token by token."""
+        """The answer's text, token by token; a piece may be empty.
+
+        It is drawn from on the server's event loop, and no further than is needed:
+        a piece should take milliseconds at most.
+        """
+
+    def count(self, text: str) -> int:
+        """How many tokens of this model a text has."""
 
 
 class Baseline:
-    """A model whose whole answer is known at once; it is given word by word."""
+    """A model whose whole answer is known at once; a token of it is a word."""
 
-    def __init__(self, whole: "WholeAnswer") -> None:
+    def __init__(self, whole: WholeAnswer) -> None:
         self._whole = whole
 
     def answer(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[str]:
-        """The words of the answer, each with the space before it."""
+        """The words of the answer, each with the white space before it."""
         return tokens(self._whole(turns))
 
-
-class WholeAnswer(Protocol):
-    """Makes an answer of a conversation, all at once."""
-
-    def __call__(self, turns: Sequence[Turn]) -> str:
-        """The answer's text."""
+    def count(self, text: str) -> int:
+        """Words; white space at the end is one more, as in an answer."""
+        return sum(1 for _ in tokens(text))
 
 
 def tokens(text: str) -> Iterator[str]:
-    """Words with the white space before them: the server's unit of counting."""
-    start = 0
-    inside = False
-    for place, letter in enumerate(text):
-        if letter.isspace() and inside:
-            yield text[start:place]
-            start = place
-        inside = not letter.isspace()
-    if start < len(text):
-        yield text[start:]
-
-
-def count_tokens(turns: Sequence[Turn]) -> int:
-    """Words of all turns; a baseline has no other vocabulary."""
-    return sum(1 for _, text in turns for _ in tokens(text))
+    """Words with the white space before them; put together they are the text."""
+    return (found.group() for found in _TOKEN.finditer(text))
 
 
 def echo(turns: Sequence[Turn]) -> str:
@@ -71,7 +71,8 @@ def echo(turns: Sequence[Turn]) -> str:
 
 def constant(turns: Sequence[Turn]) -> str:
     """The system text if there is one, else `0`: what guessing blindly is worth."""
-    return next((text for role, text in turns if role == "system"), "0")
+    spoken = (text for role, text in turns if role in ("system", "developer"))
+    return next(spoken, "0")
 
 
 def majority(turns: Sequence[Turn]) -> str:
@@ -79,8 +80,8 @@ def majority(turns: Sequence[Turn]) -> str:
 
     Without examples, the same as `constant`.
     """
-    given = [answer for _, answer in examples(turns)]
-    return Counter(given).most_common(1)[0][0] if given else constant(turns)
+    given = Counter(answer for _, answer in examples(turns))
+    return given.most_common(1)[0][0] if given else constant(turns)
 
 
 def nearest_answer(turns: Sequence[Turn]) -> str:
@@ -91,8 +92,7 @@ def nearest_answer(turns: Sequence[Turn]) -> str:
     given = examples(turns)
     if not given:
         return constant(turns)
-    asked = [said for said, _ in given]
-    return given[nearest(question(turns), asked)][1]
+    return given[nearest(question(turns), [asked for asked, _ in given])][1]
 
 
 def calculator(turns: Sequence[Turn]) -> str:
@@ -107,7 +107,7 @@ def question(turns: Sequence[Turn]) -> str:
 
 
 def examples(turns: Sequence[Turn]) -> list[Turn]:
-    """The (question, answer) pairs that stand before the last user turn."""
+    """The (question, answer) pairs of user turns that an assistant turn follows."""
     pairs = zip(turns, turns[1:], strict=False)
     return [
         (asked, answered)

@@ -1,16 +1,19 @@
 """What clients send: the fields of OpenAI's API and of TGI's that are understood."""
 
-from typing import Any
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aistrale_lab.embedded.models import Sampling, Turn
 
 MOST_TOKENS = 100_000
+"""The longest answer, if a request sets no limit of its own."""
+
+Limit = Annotated[int, Field(ge=1)]
 
 
 class _Asked(BaseModel):
-    """Unknown fields are passed over, as the real endpoints' proxies do."""
+    """Unknown fields are passed over, as most compatible servers do."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -18,19 +21,19 @@ class _Asked(BaseModel):
 class StreamOptions(_Asked):
     """What a stream is to carry besides the text."""
 
-    include_usage: bool = False
+    include_usage: bool | None = None
 
 
 class _Generation(_Asked):
-    """The settings that both of OpenAI's APIs share."""
+    """The settings that both of OpenAI's APIs share; null is the same as unset."""
 
     model: str = Field(min_length=1)
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
-    max_completion_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    max_tokens: Limit | None = None
+    max_completion_tokens: Limit | None = None
     stop: str | list[str] | None = None
-    n: int = Field(default=1, ge=1, le=16)
+    n: int | None = Field(default=None, ge=1, le=128)
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     seed: int | None = None
@@ -38,7 +41,8 @@ class _Generation(_Asked):
     @property
     def limit(self) -> int:
         """The most tokens of one answer."""
-        return self.max_completion_tokens or self.max_tokens or MOST_TOKENS
+        asked = self.max_completion_tokens or self.max_tokens or MOST_TOKENS
+        return min(asked, MOST_TOKENS)
 
     @property
     def stops(self) -> list[str]:
@@ -48,9 +52,9 @@ class _Generation(_Asked):
 
     @property
     def sampling(self) -> Sampling:
-        """How words are chosen; without a temperature, greedily."""
+        """How words are chosen; without a temperature, as OpenAI does."""
         return Sampling(
-            temperature=self.temperature or 0.0,
+            temperature=1.0 if self.temperature is None else self.temperature,
             top_p=1.0 if self.top_p is None else self.top_p,
             seed=self.seed,
         )
@@ -61,18 +65,27 @@ class _Generation(_Asked):
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
-class ChatMessage(_Asked):
-    """One turn; of content parts, the text ones count."""
+class ContentPart(_Asked):
+    """A part of a turn; no model in the box sees or hears."""
 
-    role: str
-    content: str | list[dict[str, Any]] | None = None
+    type: Literal["text", "refusal"]
+    text: str = ""
+    refusal: str = ""
+
+
+class ChatMessage(_Asked):
+    """One turn. `content` is null where an assistant called a tool."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[ContentPart] | None = None
 
     @property
     def turn(self) -> Turn:
         """Role and text."""
         if isinstance(self.content, list):
-            texts = (str(part.get("text", "")) for part in self.content)
-            return self.role, "\n".join(text for text in texts if text)
+            return self.role, "\n".join(
+                part.text or part.refusal for part in self.content
+            )
         return self.role, self.content or ""
 
 
@@ -82,37 +95,51 @@ class ChatRequest(_Generation):
     messages: list[ChatMessage] = Field(min_length=1)
 
     @property
-    def turns(self) -> list[Turn]:
-        """The conversation."""
-        return [message.turn for message in self.messages]
+    def conversations(self) -> list[list[Turn]]:
+        """The one conversation."""
+        return [[message.turn for message in self.messages]]
 
 
 class CompletionRequest(_Generation):
-    """A text is to be continued."""
+    """Texts are to be continued."""
 
-    prompt: str | list[str]
+    prompt: str | Annotated[list[str], Field(min_length=1, max_length=2048)]
 
     @property
-    def turns(self) -> list[Turn]:
-        """The prompt, as a single user turn."""
-        text = self.prompt if isinstance(self.prompt, str) else "\n".join(self.prompt)
-        return [("user", text)]
+    def conversations(self) -> list[list[Turn]]:
+        """Each prompt as a user turn of its own."""
+        prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
+        return [[("user", prompt)] for prompt in prompts]
 
 
 class GenerationParameters(_Asked):
     """TGI's settings."""
 
-    max_new_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    max_new_tokens: Limit | None = None
     stop: list[str] | None = None
     temperature: float | None = Field(default=None, gt=0)
     top_p: float | None = Field(default=None, gt=0, lt=1)
+    do_sample: bool | None = None
     seed: int | None = None
-    details: bool = False
+    details: bool | None = None
+    return_full_text: bool | None = None
+
+    @property
+    def sampling(self) -> Sampling:
+        """How words are chosen: greedily, unless a setting asks for a draw."""
+        drawn = self.do_sample
+        if drawn is None:
+            drawn = self.temperature is not None
+        return Sampling(
+            temperature=(self.temperature or 1.0) if drawn else 0.0,
+            top_p=self.top_p or 1.0,
+            seed=self.seed,
+        )
 
 
 class GenerateRequest(_Asked):
     """A text is to be continued, in TGI's words."""
 
     inputs: str
-    parameters: GenerationParameters = GenerationParameters()
-    stream: bool = False
+    parameters: GenerationParameters | None = None
+    stream: bool | None = None

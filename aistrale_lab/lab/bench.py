@@ -16,6 +16,7 @@ from aistrale_lab.lab.conduct import Conductor
 from aistrale_lab.lab.endpoints import resolve
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
+from aistrale_lab.lab.limits import affordable_concurrency
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import (
     LanePlan,
@@ -272,6 +273,7 @@ class Lab:
         failed: bool = False,
     ) -> RunHandle[Experiment]:
         experiment_id = plans[0].spec.experiment_id
+        chosen = _within_limits(chosen, lanes=len(plans))
         begun = self._begin(plans)
         runs = {run.id: run for run in self._store.runs_of(experiment_id)}
         progress = {run_id: _progress(runs[run_id]) for run_id in begun}
@@ -363,6 +365,14 @@ class Lab:
                 f"{', '.join(changed)}; fresh=True starts a new one, or give it "
                 "another name"
             )
+
+
+def _within_limits(chosen: RunOptions, *, lanes: int) -> RunOptions:
+    """The options with no more calls in flight than the machine has files for."""
+    most = affordable_concurrency(chosen.concurrency, lanes)
+    if most < chosen.concurrency:
+        _say(f"open files are limited: {most} calls in flight for each model")
+    return chosen.model_copy(update={"concurrency": most})
 
 
 def _progress(run: RunRecord) -> LaneProgress:

@@ -61,6 +61,11 @@ def finish_reason(said: Any) -> FinishReason | None:
     return _REASONS.get(str(said).lower(), FinishReason.UNKNOWN)
 
 
+def text_or_none(value: Any) -> str | None:
+    """A field that is to be text; None if it is empty or something else."""
+    return value if isinstance(value, str) and value else None
+
+
 def usage_of(said: Any) -> tuple[Usage, tuple[str, ...]]:
     """The token counts, and the flags for those that are missing or no counts."""
     if not isinstance(said, dict):

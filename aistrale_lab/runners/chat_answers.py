@@ -10,6 +10,7 @@ from aistrale_lab.runners.answers import (
     merged,
     parse_json,
     raise_for_error,
+    text_or_none,
     truncated,
     usage_of,
 )
@@ -60,8 +61,8 @@ class ChatAnswer:
         return Chunk(
             finish_reason=_refined(reason, self._message),
             usage=usage,
-            response_model=_text(self._top.get("model")),
-            system_fingerprint=_text(self._top.get("system_fingerprint")),
+            response_model=text_or_none(self._top.get("model")),
+            system_fingerprint=text_or_none(self._top.get("system_fingerprint")),
             raw=self._raw(),
             flags=flags,
         )
@@ -179,8 +180,8 @@ def _chunk_of_choice(answer: dict[str, Any], choices: list[Any], body: bytes) ->
             FinishReason.CONTENT_FILTER if missing else reason, said
         ),
         usage=usage,
-        response_model=_text(answer.get("model")),
-        system_fingerprint=_text(answer.get("system_fingerprint")),
+        response_model=text_or_none(answer.get("model")),
+        system_fingerprint=text_or_none(answer.get("system_fingerprint")),
         raw=body.decode("utf-8", "replace"),
         flags=flags,
     )
@@ -194,7 +195,3 @@ def _refined(reason: FinishReason, message: dict[str, Any]) -> FinishReason:
     if reason is FinishReason.STOP and called:
         return FinishReason.TOOL_CALLS
     return reason
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -9,6 +9,7 @@ from aistrale_lab.runners.answers import (
     malformed,
     parse_json,
     raise_for_error,
+    text_or_none,
     truncated,
     usage_of,
 )
@@ -36,7 +37,7 @@ class CompletionAnswer:
                 self._others = True
                 continue
             self._reason = choice.get("finish_reason") or self._reason
-            text += choice.get("text") or ""
+            text += text_or_none(choice.get("text")) or ""
         self._texts.append(text)
         return Chunk(text) if text else None
 
@@ -51,8 +52,8 @@ class CompletionAnswer:
         return Chunk(
             finish_reason=reason,
             usage=usage,
-            response_model=self._top.get("model"),
-            system_fingerprint=self._top.get("system_fingerprint"),
+            response_model=text_or_none(self._top.get("model")),
+            system_fingerprint=text_or_none(self._top.get("system_fingerprint")),
             raw=json.dumps({**payload, "usage": self._usage}),
             flags=flags + (("extra_choices",) if self._others else ()),
         )
@@ -67,12 +68,12 @@ def chunk_from_completion(body: bytes) -> Chunk:
         raise malformed("the answer has no choices", body)
     usage, flags = usage_of(answer.get("usage"))
     return Chunk(
-        text=choices[0].get("text") or "",
+        text=text_or_none(choices[0].get("text")) or "",
         finish_reason=finish_reason(choices[0].get("finish_reason"))
         or FinishReason.UNKNOWN,
         usage=usage,
-        response_model=answer.get("model"),
-        system_fingerprint=answer.get("system_fingerprint"),
+        response_model=text_or_none(answer.get("model")),
+        system_fingerprint=text_or_none(answer.get("system_fingerprint")),
         raw=body.decode("utf-8", "replace"),
         flags=flags + (("extra_choices",) if len(choices) > 1 else ()),
     )

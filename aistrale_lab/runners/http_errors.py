@@ -51,13 +51,17 @@ _NO_MODEL = re.compile(
 )
 _TOO_LARGE = re.compile(r"request too large|request_too_large", re.I)
 _FILTER = re.compile(r"content_filter|content management policy", re.I)
-_IN_TEXT = re.compile(
-    r"(?:try again|retry|wait)\b[^.\d]{0,20}((?:\d+(?:\.\d+)?\s*(?:ms|s|m|h)\w*\s*)+)",
-    re.I,
+_AMOUNT = (
+    r"\d+(?:\.\d+)?\s*"
+    r"(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h)(?![a-z])\s*"
 )
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?", re.I)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
-_TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>")
+_DURATION = re.compile(rf"\s*(?:\d+(?:\.\d+)?|(?:{_AMOUNT})+)\s*", re.I)
+_IN_TEXT = re.compile(
+    rf"(?:try again|retry|wait)\b[^.\d]{{0,20}}((?:{_AMOUNT})+)", re.I
+)
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|[smh])?", re.I)
+_SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_TAGS = re.compile(r"(?is)<(script|style)\b.*?(?:</\1>|\Z)|<[^<>]*>")
 
 
 def is_content_filter(status: int, body: bytes) -> bool:
@@ -171,12 +175,12 @@ def rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
 
 def duration_of(text: str | None) -> float | None:
     """Seconds of `174ms`, `6s`, `1m30.951s` or a bare number; None otherwise."""
-    if not text or not re.fullmatch(
-        r"(\d+(\.\d+)?\s*(ms|s|m|h)?\w*\s*)+", text.strip()
-    ):
+    if not text or not _DURATION.fullmatch(text):
         return None
     parts = _PART.findall(text)
-    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in parts)
+    return _number(
+        sum(float(number) * _SECONDS[unit.lower()] for number, unit in parts)
+    )
 
 
 def _seconds_or_date(value: str | None, now: datetime) -> float | None:

@@ -8,6 +8,7 @@ from aistrale_lab.runners.answers import (
     malformed,
     parse_json,
     raise_for_error,
+    text_or_none,
     truncated,
     usage_of,
 )
@@ -78,7 +79,7 @@ def _chunk(answer: dict[str, Any], raw: str) -> Chunk:
         reasoning=_reasoning(output),
         finish_reason=_reason(answer, output, parts),
         usage=usage,
-        response_model=answer.get("model"),
+        response_model=text_or_none(answer.get("model")),
         raw=raw,
         flags=flags,
     )

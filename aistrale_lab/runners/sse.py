@@ -17,7 +17,7 @@ class SseParser:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
-        self._rest = b""
+        self._rest: list[bytes] = []
         self._lines: list[bytes] = []
         self._wire: list[bytes] = []
 
@@ -33,17 +33,21 @@ class SseParser:
             raise MalformedAnswerError(
                 f"the answer is larger than {self._limit} bytes", wire=self.wire
             )
-        text = self._rest + received
+        held = bool(self._rest) and self._rest[-1].endswith(b"\r")
+        self._rest.append(received)
+        if not (b"\n" in received or b"\r" in received or held):
+            return []  # joining at every piece would cost the square of a long line
+        text = b"".join(self._rest)
         if b"\r" in text:
             text = _unix_lines(text)
         lines = text.split(b"\n")
-        self._rest = lines.pop()
+        self._rest = [lines.pop()]
         return self._events(lines)
 
     def finish(self) -> list[bytes]:
         """The payload of a last event that no blank line ended, if it is there."""
-        lines = [self._rest.rstrip(b"\r"), b""]
-        self._rest = b""
+        lines = [b"".join(self._rest).rstrip(b"\r"), b""]
+        self._rest = []
         return self._events(lines)
 
     @property

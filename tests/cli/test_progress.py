@@ -138,14 +138,19 @@ def test_without_a_terminal_nothing_is_redrawn(quiet: bool) -> None:
 class Terminal:
     """A terminal of 60 columns and 12 lines that stands in for standard error."""
 
+    END = "<end>"
+
     def __init__(self) -> None:
         self._near, far = pty.openpty()
-        os.set_blocking(self._near, False)
         self.screen: TextIO = os.fdopen(far, "w", encoding="utf-8")
 
     def seen(self) -> str:
+        self.screen.write(self.END)
         self.screen.flush()
-        return os.read(self._near, 1 << 20).decode()
+        found = b""
+        while not found.endswith(self.END.encode()):
+            found += os.read(self._near, 1 << 16)
+        return found.decode().removesuffix(self.END)
 
     def close(self) -> None:
         self.screen.close()

@@ -265,9 +265,7 @@ class TestOutcomes:
     ) -> None:
         server.answers(said_by(status, body))
 
-        outcome = await ask(
-            server.base_url, request=question(stream=stream), kind=kind
-        )
+        outcome = await ask(server.base_url, request=question(stream=stream), kind=kind)
 
         assert outcome.completion is not None and outcome.attempts == 1
         assert outcome.completion.finish_reason is FinishReason.CONTENT_FILTER
@@ -491,9 +489,7 @@ class TestMalformedAnswers:
         bad = Canned(padded, headers={"content-type": kind_of_body})
         server.answers(bad, four() if stream else whole())
 
-        outcome = await ask(
-            server.base_url, request=question(stream=stream), kind=kind
-        )
+        outcome = await ask(server.base_url, request=question(stream=stream), kind=kind)
 
         assert outcome.completion is not None and outcome.attempts == 2
         assert outcome.failed[0].error_type == "MalformedAnswerError"

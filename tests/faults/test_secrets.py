@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from servers.canned import Canned, CannedServer, canned_server
 from servers.lanes import KEY, KINDS, four, question, refusal, runner_of, said_by, sse
 
@@ -15,8 +16,9 @@ from aistrale_lab import Dataset, Lab, ModelRef, Sample, Task
 from aistrale_lab.domain.chat import Request
 from aistrale_lab.errors import ConfigError, LabError, RunnerError, ValidationError
 from aistrale_lab.logs import redact
-from aistrale_lab.runners.base import check_base_url
+from aistrale_lab.runners.base import Endpoint, check_base_url
 from aistrale_lab.runners.chat_answers import chunk_from_body
+from aistrale_lab.runners.registry import make_runner
 from aistrale_lab.runners.responses_answers import chunk_from_response
 
 VARIABLES = {
@@ -88,11 +90,6 @@ class TestS8:
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("key", ["sk-SECRET\n", "sk-\u00e9SECRET", "sk-SECRET\r\n"])
     def test_s8_a_runner_made_by_hand_refuses_it_too(self, kind: str, key: str) -> None:
-        from pydantic import SecretStr
-
-        from aistrale_lab.runners.base import Endpoint
-        from aistrale_lab.runners.registry import make_runner
-
         endpoint = Endpoint(
             provider=kind, kind=kind, base_url="http://h/v1", key=SecretStr(key)
         )
@@ -162,10 +159,6 @@ class TestS9:
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_s9_no_repr_shows_the_key(self, kind: str) -> None:
-        from pydantic import SecretStr
-
-        from aistrale_lab.runners.base import Endpoint
-
         endpoint = Endpoint(provider=kind, kind=kind, key=SecretStr(KEY))
         runner = runner_of("http://h/v1", kind=kind)
 

@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 from servers.canned import Canned, CannedServer, canned_server
-from servers.lanes import KINDS, LAST, USAGE, ask, delta, four, question, run, sse, texts
+from servers.lanes import (
+    KINDS,
+    LAST,
+    USAGE,
+    ask,
+    delta,
+    four,
+    question,
+    run,
+    sse,
+    texts,
+)
 
 from aistrale_lab.domain.chat import FinishReason, Usage
 from aistrale_lab.domain.runs import RunStatus
@@ -314,9 +325,7 @@ class TestNotStreamed:
     ) -> None:
         server.answers(four())
 
-        outcome = await ask(
-            server.base_url, request=question(stream=False), kind=kind
-        )
+        outcome = await ask(server.base_url, request=question(stream=False), kind=kind)
 
         assert outcome.completion is not None
         assert outcome.completion.text == "It is 4"

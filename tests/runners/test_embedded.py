@@ -97,9 +97,7 @@ async def test_64_streams_at_once_complete(server: EmbeddedServer) -> None:
     await runner.open()
     text = "word " * 300
 
-    found = await asyncio.gather(
-        *[answered(runner, ask(text=text)) for _ in range(64)]
-    )
+    found = await asyncio.gather(*[answered(runner, ask(text=text)) for _ in range(64)])
     await runner.close()
 
     assert {said for said, _ in found} == {text}

@@ -1,0 +1,67 @@
+"""`python -m servers.huge KIND`: meets every huge answer, and says what became of it.
+
+Prints a line of JSON for each: its name, the error, and the peak of the memory in MB.
+"""
+
+import asyncio
+import json
+import resource
+import sys
+import zlib
+
+from servers.canned import Canned, canned_server
+from servers.lanes import ask
+
+BLANK = b" " * 1024 * 1024
+PINGS = b'data: {"choices": []}\n\n' * 40_000
+TOKENS = b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n' * 20_000
+JSON = {"content-type": "application/json"}
+EVENTS = {"content-type": "text/event-stream"}
+ZIPPED = {"content-encoding": "gzip"}
+
+
+def bomb(piece: bytes, times: int) -> bytes:
+    """So many pieces, compressed as one."""
+    packer = zlib.compressobj(9, wbits=31)
+    return b"".join([packer.compress(piece) for _ in range(times)]) + packer.flush()
+
+
+def answers() -> dict[str, Canned]:
+    return {
+        "50 MB of JSON": Canned([BLANK] * 50, headers=JSON),
+        "50 MB of events": Canned([PINGS] * 60, headers=EVENTS),
+        "50 MB of tokens": Canned([TOKENS] * 50, headers=EVENTS),
+        "50 MB in a line": Canned([b"data: "] + [BLANK] * 50, headers=EVENTS),
+        "50 MB of an error": Canned([BLANK] * 50, status=500, headers=JSON),
+        "gzip bomb": Canned(bomb(BLANK, 200), headers={**JSON, **ZIPPED}),
+        "gzip bomb of events": Canned(bomb(PINGS, 100), headers={**EVENTS, **ZIPPED}),
+        "gzip bomb of an error": Canned(
+            bomb(BLANK, 200), status=500, headers={**JSON, **ZIPPED}
+        ),
+        "200k-deep JSON": Canned(b"[" * 200_000, headers=JSON),
+        "200k-deep object": Canned(b'{"error":' * 200_000, headers=JSON),
+        "200k-deep event": Canned(
+            b"data: " + b'{"choices":[' * 200_000 + b"\n\n", headers=EVENTS
+        ),
+        "200k-deep error": Canned(b"[" * 200_000, status=500, headers=JSON),
+    }
+
+
+async def main(kind: str) -> None:
+    for name, answer in answers().items():
+        async with canned_server() as server:
+            server.answers(answer)
+            outcome = await ask(server.base_url, kind=kind, retries=0, timeout=30)
+        assert outcome.error is not None
+        told = {
+            "name": name,
+            "error": type(outcome.error).__name__,
+            "message": outcome.error.message,
+            "seconds": outcome.duration,
+            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }
+        print(json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
