@@ -12,7 +12,7 @@ demo: $(READY)
 	@$(BIN)/aistrale demo
 
 test: $(READY) check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 check: $(READY)
 	@$(BIN)/black --quiet --check . || { $(BIN)/black --check . ; exit 1; }
