@@ -68,7 +68,8 @@ def run_object(
             for name, column in LATENCIES.items()
         },
         "tokens_per_s": _first(summary, "tokens_per_s"),
-        "errors": _errors(results),
+        "errors": _tally(results["error_type"].dropna()),
+        "flags": _tally(results["flags"].dropna().str.split(",").explode()),
     }
 
 
@@ -123,9 +124,9 @@ def _quantiles(seconds: "pd.Series[float]") -> dict[str, float | None]:
     return {f"p{q}": percentile(known, q) for q in QUANTILES}
 
 
-def _errors(results: pd.DataFrame) -> dict[str, int]:
-    counts = results["error_type"].dropna().value_counts()
-    return {str(name): int(n) for name, n in counts.items()}
+def _tally(names: "pd.Series[str]") -> dict[str, int]:
+    """How often each name occurs, the most frequent first."""
+    return {str(name): int(n) for name, n in names.value_counts().items() if name}
 
 
 def _sum(numbers: "pd.Series[Any]", *, whole: bool = False) -> Any:

@@ -1,7 +1,7 @@
 """What is said of an experiment when it has ended, and the exit code that follows."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aistrale_lab import errors
 from aistrale_lab.analysis.frames import summary_df
@@ -16,6 +16,16 @@ from aistrale_lab.errors import LabError, RunnerError, StoreError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REMARKS = {
+    "model_differs": "came from another model than was asked for",
+    "loop_lag": "were timed while this machine was too busy to be exact",
+    "usage_missing": "came without token counts",
+}
+"""What a reader should know of answers with these flags."""
 
 
 def report(
@@ -33,7 +43,8 @@ def report(
         codes.add(Exit.BUDGET)
     try:
         experiment = lab.experiment(handle.experiment_id)
-        runs, scorers = runs_of(experiment, which), experiment.scorers
+        runs = runs_of(experiment, which, experiment.results_df())
+        scorers = experiment.scorers
     except StoreError as error:
         if fault is None:
             complain(error.message)
@@ -43,12 +54,13 @@ def report(
     return worst(codes)
 
 
-def runs_of(experiment: Experiment, which: str) -> list[dict[str, Any]]:
+def runs_of(
+    experiment: Experiment, which: str, results: "pd.DataFrame"
+) -> list[dict[str, Any]]:
     """The JSON objects of an experiment's runs, or of the one that was named."""
     runs = list(experiment.runs)
     if not experiment.id.startswith(which):
         runs = [run for run in runs if run.id.startswith(which)]
-    results = experiment.results_df()
     return run_objects(runs, results, summary_df(results, runs))
 
 
@@ -74,13 +86,21 @@ def explain_runs(
     for run in runs:
         for line in _faults(run, scorers):
             code = Exit.FAILED
-            note(f"{run['model']}: {line}")
+            note(f"{_title(run)}: {line}")
+        for flag, n in run["flags"].items():
+            if flag in REMARKS:
+                note(f"{_title(run)}: {n:,} answers {REMARKS[flag]} ({flag})")
     words = resume_words(experiment_id)
     if any(_may_pass(run) for run in runs):
         note(f"to go on: {words}")
     elif any(run["errors"] for run in runs):
         note(f"to send the failed samples again: {words} --failed")
     return code
+
+
+def _title(run: dict[str, Any]) -> str:
+    params = ", ".join(f"{name}={value}" for name, value in run["params"].items())
+    return f"{run['model']} {params}".strip()
 
 
 def _faults(run: dict[str, Any], scorers: Sequence[str]) -> Iterator[str]:

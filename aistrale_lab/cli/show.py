@@ -40,8 +40,8 @@ def show(which: str, showing: Showing, *, limit: int, failed: bool) -> Exit:
     """One run, or all of an experiment: its settings, its summary, some answers."""
     with open_lab(showing) as lab:
         experiment = find_experiment(lab, which)
-        runs = runs_of(experiment, which)
         results = experiment.results_df()
+        runs = runs_of(experiment, which, results)
         records = {run.id: run for run in experiment.runs}
     results = results[results["run_id"].isin([run["run_id"] for run in runs])]
     if failed:
@@ -67,7 +67,7 @@ def score(which: str, scorers: Sequence[str], showing: Showing) -> Exit:
     with open_lab(showing) as lab:
         experiment = find_experiment(lab, which)
         scored = lab.score(which, list(scorers))
-        runs = runs_of(experiment, which)
+        runs = runs_of(experiment, which, experiment.results_df())
         show_runs(lab, experiment.id, runs, showing)
     if not showing.quiet:
         note(f"{scored:,} answers scored by {', '.join(scorers)}; nothing was sent")

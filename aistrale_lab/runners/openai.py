@@ -67,6 +67,7 @@ class OpenAIRunner:
                 max_connections=endpoint.concurrency + 8, keepalive_expiry=30.0
             ),
             follow_redirects=False,
+            trust_env=endpoint.options.get("trust_env", True),
             event_hooks={"request": [_stamp], "response": [self._refuse]},
         )
         self._client = AsyncOpenAI(

@@ -115,6 +115,7 @@ def test_a_run_says_everything_of_the_contract(objects: Any) -> None:
         "cost_usd": 0.30000000000000004,
         "tokens_per_s": 2.0,
         "errors": {"RateLimitError": 1},
+        "flags": {},
     }
     assert (metric["value"], metric["n"], metric["method"]) == (0.5, 2, "wilson")
     assert metric["ci_low"] < 0.5 < metric["ci_high"]
@@ -149,6 +150,14 @@ def test_a_run_without_rows_is_all_null(objects: Any) -> None:
     assert found["metrics"]["number"]["n"] == 0
     assert found["latency"]["duration_s"]["p50"] is None
     assert found["errors"] == {}
+
+
+def test_flags_are_counted_one_by_one(objects: Any) -> None:
+    rows = [answer(flags="loop_lag,model_differs"), answer(flags="loop_lag"), FAILURE]
+
+    found = objects([record()], rows)[0]
+
+    assert found["flags"] == {"loop_lag": 2, "model_differs": 1}
 
 
 def test_runs_stand_in_the_order_given(objects: Any) -> None:

@@ -1,9 +1,15 @@
 """Bad usage and bad input: one clear line, exit code 2, and nothing is sent."""
 
+from collections.abc import Callable
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 from servers.acted import ActedServer
+
+from aistrale_lab.cli import answer
+
+Call = Callable[..., "CompletedProcess[str]"]
 
 BROKEN = {
     "line.jsonl": b'{"input": "a"}\n' * 6 + b'{"input": \n',
@@ -13,6 +19,24 @@ BROKEN = {
     "latin.jsonl": b'{"input": "caf\xe9"}\n',
     "foreign.jsonl": b'{"question": "a", "answer": "b"}\n',
 }
+
+
+@pytest.fixture
+def call(
+    shell: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Call:
+    """Calls the program within this one: nothing of it outlives a refusal."""
+    monkeypatch.chdir(shell.folder)
+
+    def answered(*words: str, **environment: str) -> "CompletedProcess[str]":
+        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AISTRALE_STORE"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in (shell.environment | environment).items():
+            monkeypatch.setenv(name, value)
+        code = answer(words)
+        return CompletedProcess(words, code, *capsys.readouterr())
+
+    return answered
 
 
 @pytest.mark.parametrize(
@@ -33,7 +57,7 @@ BROKEN = {
         (["resume", " "], "no run is named"),
         (["export", "", "x.csv"], "no run is named"),
         (["score", "absent"], "no scorer is named"),
-        (["score", "absent", "--scorer", "bogus"], "known scorers: bleu"),
+        (["score", "absent", "--scorer", "number"], "there is no run 'absent'"),
         (["runs", "--store", ""], "--store is empty"),
         (["runs", "--store", "mysql://host/x"], "possible: sqlite"),
         (["runs", "--store", "nonsense"], "malformed"),
@@ -41,9 +65,11 @@ BROKEN = {
         (["lab", "absent-folder"], "absent-folder"),
     ],
 )
-def test_bad_usage_ends_with_2(shell: Any, words: list[str], said: str) -> None:
+def test_bad_usage_ends_with_2(
+    shell: Any, call: Call, words: list[str], said: str
+) -> None:
     shell.questions(2)
-    ended = shell.run(*words)
+    ended = call(*words)
 
     assert ended.returncode == 2, ended.stderr
     assert said in ended.stderr + ended.stdout
@@ -74,9 +100,9 @@ def test_bad_usage_ends_with_2(shell: Any, words: list[str], said: str) -> None:
     ],
 )
 def test_a_bad_option_of_run_ends_with_2(
-    shell: Any, server: ActedServer, words: list[str], said: str
+    shell: Any, call: Call, server: ActedServer, words: list[str], said: str
 ) -> None:
-    ended = shell.run("run", shell.questions(2), "-m", "openai/right", *words)
+    ended = call("run", shell.questions(2), "-m", "openai/right", *words)
 
     assert ended.returncode == 2, ended.stderr
     assert said in ended.stderr
@@ -97,10 +123,10 @@ def test_a_bad_option_of_run_ends_with_2(
     ],
 )
 def test_a_broken_prompt_set_ends_with_2(
-    shell: Any, server: ActedServer, name: str, said: str
+    shell: Any, call: Call, server: ActedServer, name: str, said: str
 ) -> None:
     (shell.folder / name).write_bytes(BROKEN[name])
-    ended = shell.run("run", name, "-m", "openai/right")
+    ended = call("run", name, "-m", "openai/right")
 
     assert ended.returncode == 2, ended.stderr
     assert said in ended.stderr
@@ -108,12 +134,12 @@ def test_a_broken_prompt_set_ends_with_2(
 
 
 def test_a_prompt_set_with_a_byte_order_mark_is_read(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     for name, encoding in (("8.jsonl", "utf-8-sig"), ("16.jsonl", "utf-16")):
         text = '{"input": "What is 1 and 2 ?", "target": "3"}\n'
         (shell.folder / name).write_text(text, encoding=encoding)
-        ended = shell.run("run", name, "-m", "openai/right", "--scorer", "number")
+        ended = call("run", name, "-m", "openai/right", "--scorer", "number")
 
         assert ended.returncode == 0, ended.stderr
         assert "100.0 %" in ended.stdout
@@ -130,28 +156,30 @@ def test_a_prompt_set_with_a_byte_order_mark_is_read(
     ],
 )
 def test_a_bad_setting_ends_with_2_and_stays_secret(
-    shell: Any, variable: str, value: str, said: str
+    shell: Any, call: Call, variable: str, value: str, said: str
 ) -> None:
     words = ["run", shell.questions(1), "-m", "openai/right"]
-    ended = shell.run(*words, **{variable: value})
+    ended = call(*words, **{variable: value})
 
     assert ended.returncode == 2, ended.stderr
     assert said in ended.stderr
     assert "SECRET" not in ended.stderr
 
 
-def test_a_missing_key_names_the_variable_and_the_keyless_way(shell: Any) -> None:
+def test_a_missing_key_names_the_variable_and_the_keyless_way(
+    shell: Any, call: Call
+) -> None:
     del shell.environment["OPENAI_API_KEY"]
-    ended = shell.run("run", shell.questions(1), "-m", "openai/right")
+    ended = call("run", shell.questions(1), "-m", "openai/right")
 
     assert ended.returncode == 2
     assert "OPENAI_API_KEY is not set" in ended.stderr
     assert "embedded/nearest" in ended.stderr
 
 
-def test_a_broken_settings_file_is_named(shell: Any) -> None:
+def test_a_broken_settings_file_is_named(shell: Any, call: Call) -> None:
     (shell.folder / "aistrale.toml").write_text("[providers.x]\nbogus = 1\n")
-    ended = shell.run("runs")
+    ended = call("runs")
 
     assert ended.returncode == 2
     assert "aistrale.toml: providers.x.bogus" in ended.stderr

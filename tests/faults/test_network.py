@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from aistrale_lab import Dataset, Lab, Sample, Task
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.engine.execute import Stop
 from aistrale_lab.engine.generate import generate
+from aistrale_lab.lab.provenance import provenance
 
 TESTS = Path(__file__).parents[1]
 
@@ -207,21 +209,23 @@ class TestRedirects:
         assert len(server.received) == 1
 
 
-class TestHugeAnswers:
-    @pytest.fixture(scope="class", params=KINDS)
-    def told(self, request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
-        """What became of each huge answer, in a process of its own."""
-        said = subprocess.run(
-            [sys.executable, "-m", "servers.huge", request.param],
-            cwd=TESTS,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-        assert said.returncode == 0, said.stderr
-        lines = [json.loads(line) for line in said.stdout.splitlines()]
-        return {line["name"]: line for line in lines}
+@cache
+def what_became_of_huge_answers(kind: str) -> dict[str, dict[str, Any]]:
+    """In a process of their own, one after the other; see servers/huge.py."""
+    said = subprocess.run(
+        [sys.executable, "-m", "servers.huge", kind],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert said.returncode == 0, said.stderr
+    lines = [json.loads(line) for line in said.stdout.splitlines()]
+    return {line["name"]: line for line in lines}
 
+
+class TestHugeAnswers:
+    @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize(
         ("name", "error", "said"),
         [
@@ -240,9 +244,9 @@ class TestHugeAnswers:
         ],
     )
     def test_row_37_a_huge_answer_is_refused_in_bounded_memory(
-        self, told: dict[str, dict[str, Any]], name: str, error: str, said: str
+        self, kind: str, name: str, error: str, said: str
     ) -> None:
-        line = told[name]
+        line = what_became_of_huge_answers(kind)[name]
 
         assert line["error"] == error
         assert said in line["message"]
@@ -259,7 +263,7 @@ def task(samples: int) -> Task:
 
 
 class TestEnvironment:
-    async def test_row_38_the_base_url_and_the_proxy_are_in_the_run_s_record(
+    async def test_row_38_the_base_url_is_in_the_record_and_nothing_is_rerouted(
         self, server: CannedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         server.answers(four())
@@ -276,7 +280,16 @@ class TestEnvironment:
         assert record.base_url == server.base_url
         assert len(server.received) == 1 and proxy.received == []
 
-    async def test_row_38_a_dead_lane_does_not_stop_the_other(
+    def test_row_38_the_proxy_is_recorded_without_its_password(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", "http://me:pw123@proxy.example:3128")
+
+        recorded = provenance()["proxies"]["HTTPS_PROXY"]
+
+        assert recorded == "http://proxy.example:3128"
+
+    async def test_row_04_a_dead_lane_does_not_stop_the_other(
         self, server: CannedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         server.answers(refusal(429, "You exceeded your quota", "insufficient_quota"))

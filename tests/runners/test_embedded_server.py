@@ -203,9 +203,6 @@ def test_a_module_in_the_working_folder_is_not_the_server_s(tmp_path: Path) -> N
     assert done.returncode == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="OpenAIRunner sends even loopback calls through a proxy"
-)
 async def test_a_proxy_of_the_environment_is_not_asked(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
