@@ -30,7 +30,7 @@ Quiet = Annotated[
         "--quiet",
         "-q",
         rich_help_panel=ANSWER,
-        help="Show no progress and no advice.",
+        help="Show no progress; say only what is missing.",
     ),
 ]
 Name = Annotated[

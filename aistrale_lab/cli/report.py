@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REMARKS = {
-    "model_differs": "came from another model than was asked for",
+    "extra_choices": "held several choices; the first is kept",
     "loop_lag": "were timed while this machine was too busy to be exact",
+    "model_differs": "came from another model than was asked for",
+    "not_streamed": "came whole although a stream was asked for",
+    "text_cleaned": "held characters that no database keeps; they were replaced",
+    "usage_invalid": "came with token counts that cannot be",
     "usage_missing": "came without token counts",
 }
 """What a reader should know of answers with these flags."""
@@ -50,7 +54,9 @@ def report(
             complain(error.message)
         return worst(codes | {Exit.BROKEN})
     show_runs(lab, experiment.id, runs, showing)
-    codes.add(explain_runs(experiment.id, runs, scorers))
+    codes |= {explain_runs(experiment.id, runs), explain_scores(runs, scorers)}
+    if not showing.quiet:
+        remark(runs)
     return worst(codes)
 
 
@@ -74,28 +80,44 @@ def show_runs(
         show_columns(summary_columns(runs))
 
 
-def explain_runs(
-    experiment_id: str, runs: Sequence[dict[str, Any]], scorers: Sequence[str]
-) -> Exit:
+def explain_runs(experiment_id: str, runs: Sequence[dict[str, Any]]) -> Exit:
     """Say on standard error what is missing, why, and how to get it.
 
-    `scorers` names those that every answer should have a score of. Returns FAILED if
-    anything is missing.
+    Returns FAILED if anything is missing.
     """
-    code = Exit.DONE
+    told = [f"{_title(run)}: {line}" for run in runs for line in _faults(run)]
+    words = resume_words(experiment_id)
+    if any(_may_pass(run) for run in runs):
+        told.append(f"to go on: {words}")
+    elif any(run["errors"] for run in runs):
+        told.append(f"to send the failed samples again: {words} --failed")
+    return _tell(told)
+
+
+def explain_scores(runs: Sequence[dict[str, Any]], scorers: Sequence[str]) -> Exit:
+    """Say which answers have no score; returns FAILED if there are any."""
+    told = []
     for run in runs:
-        for line in _faults(run, scorers):
-            code = Exit.FAILED
-            note(f"{_title(run)}: {line}")
+        for name in scorers:
+            missing = run["completed"] - run["metrics"].get(name, {"n": 0})["n"]
+            if missing > 0:
+                line = f"{missing:,} answers could not be scored by {name}"
+                told.append(f"{_title(run)}: {line}")
+    return _tell(told)
+
+
+def remark(runs: Sequence[dict[str, Any]]) -> None:
+    """Say what else a reader should know of the answers."""
+    for run in runs:
         for flag, n in run["flags"].items():
             if flag in REMARKS:
                 note(f"{_title(run)}: {n:,} answers {REMARKS[flag]} ({flag})")
-    words = resume_words(experiment_id)
-    if any(_may_pass(run) for run in runs):
-        note(f"to go on: {words}")
-    elif any(run["errors"] for run in runs):
-        note(f"to send the failed samples again: {words} --failed")
-    return code
+
+
+def _tell(lines: Sequence[str]) -> Exit:
+    for line in lines:
+        note(line)
+    return Exit.FAILED if lines else Exit.DONE
 
 
 def _title(run: dict[str, Any]) -> str:
@@ -103,7 +125,7 @@ def _title(run: dict[str, Any]) -> str:
     return f"{run['model']} {params}".strip()
 
 
-def _faults(run: dict[str, Any], scorers: Sequence[str]) -> Iterator[str]:
+def _faults(run: dict[str, Any]) -> Iterator[str]:
     if run["status"] != RunStatus.COMPLETED:
         yield f"{run['status']}: {run['reason'] or 'no reason was given'}"
     if run["failed"]:
@@ -112,10 +134,6 @@ def _faults(run: dict[str, Any], scorers: Sequence[str]) -> Iterator[str]:
         kinds |= {"not sent": unsent} if unsent > 0 else {}
         shown = ", ".join(f"{name} {n:,}" for name, n in kinds.items())
         yield f"{run['failed']:,} of {run['samples']:,} samples failed ({shown})"
-    for name in scorers:
-        missing = run["completed"] - run["metrics"].get(name, {"n": 0})["n"]
-        if missing > 0:
-            yield f"{missing:,} answers could not be scored by {name}"
 
 
 def _may_pass(run: dict[str, Any]) -> bool:

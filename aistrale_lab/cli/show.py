@@ -10,7 +10,7 @@ from aistrale_lab.analysis.columns import SCORE
 from aistrale_lab.analysis.summary import list_object
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit, emit_blocks, emit_json, note
-from aistrale_lab.cli.report import explain_runs, runs_of, show_runs
+from aistrale_lab.cli.report import explain_scores, runs_of, show_runs
 from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
 from aistrale_lab.cli.tables import list_columns, minute, summary_columns
 from aistrale_lab.errors import NotFoundError, ValidationError
@@ -71,7 +71,7 @@ def score(which: str, scorers: Sequence[str], showing: Showing) -> Exit:
         show_runs(lab, experiment.id, runs, showing)
     if not showing.quiet:
         note(f"{scored:,} answers scored by {', '.join(scorers)}; nothing was sent")
-    return explain_runs(experiment.id, runs, names)
+    return explain_scores(runs, names)
 
 
 def export(which: str, file: Path, showing: Showing, *, raw: bool) -> Exit:

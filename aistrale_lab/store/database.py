@@ -8,6 +8,7 @@ of the lock.
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ from aistrale_lab.errors import ConfigError, StoreError
 
 BUSY_SECONDS = 30
 """How long SQLite itself waits for another process's lock."""
+
+CREATION_SECONDS = 2.0
+"""How long a fresh store may be empty while another process makes it."""
 
 FORMS = "sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
 
@@ -143,9 +147,24 @@ def _check_file(path: Path) -> bool:
             raise StoreError(f"the folder {str(path.parent)!r} is read-only")
         path.touch(mode=0o600)
         return False
+    if path.is_file() and not _has_content(path):
+        raise StoreError(
+            f"{str(path)!r} is empty: no store, and it is left as it is; restore a "
+            "backup, or remove the file"
+        )
     if path.is_dir() or not os.access(path, os.R_OK):
         raise StoreError(f"{str(path)!r} cannot be read")
     return not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def _has_content(path: Path) -> bool:
+    """Whether a file holds anything; one that is just being made is waited for."""
+    give_up = time.monotonic() + CREATION_SECONDS
+    while path.stat().st_size == 0:
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _engine(url: URL, *, writer: bool, read_only: bool) -> Engine:

@@ -6,6 +6,7 @@ insert.
 
 import zlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, tuple_
@@ -154,7 +155,7 @@ def _replace(connection: Connection, rows: dict[tuple[str, str, int], Row]) -> N
     kept = []
     for row in old.all():
         new = rows[row["run_id"], row["sample_id"], row["epoch"]]
-        if row["started_at"] == new["started_at"]:
+        if _same_moment(row["started_at"], new["started_at"]):
             continue  # the same outcome, saved twice
         new["attempts"] += row["attempts"]
         kept.append(_replaced(row))
@@ -162,6 +163,11 @@ def _replace(connection: Connection, rows: dict[tuple[str, str, int], Row]) -> N
     connection.execute(insert(RESULTS), list(rows.values()))
     if kept:
         connection.execute(insert(ATTEMPTS), kept)
+
+
+def _same_moment(stored: datetime, new: datetime) -> bool:
+    """SQLite forgets the time zone; all times are stored in UTC."""
+    return stored.replace(tzinfo=UTC) == new.replace(tzinfo=UTC)
 
 
 def _replaced(row: Any) -> Row:

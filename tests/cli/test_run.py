@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import subprocess
 from typing import Any
 
 from servers.acted import ActedServer
@@ -155,13 +156,34 @@ def test_a_sweep_gives_a_run_for_each_value(shell: Any, server: ActedServer) -> 
     assert [line.split()[1] for line in ended.stdout.splitlines()[3:]] == ["0", "0.7"]
 
 
-def test_a_scorer_that_cannot_judge_is_told(shell: Any, server: ActedServer) -> None:
-    words = ["run", shell.questions(2), "-m", "openai/right", "--scorer", "pattern:^1"]
-    ended = shell.run(*words, "--scorer", "f1", "--name", "two", "--tag", "who=me")
+def test_a_run_has_the_name_that_it_was_given(shell: Any, server: ActedServer) -> None:
+    words = ["run", shell.questions(2), "-m", "openai/right", "--tag", "who=me"]
+    ended = shell.run(*words, "--name", "two words")
 
     listed = json.loads(shell.run("runs", "--json").stdout)
     assert ended.returncode == 0, ended.stderr
-    assert listed[0]["name"] == "two"
+    assert listed[0]["name"] == "two words"
+
+
+def test_a_scorer_that_cannot_judge_is_told(shell: Any, server: ActedServer) -> None:
+    schema = {"properties": {"a": {"$ref": "http://127.0.0.1:9/absent.json"}}}
+    (shell.folder / "schema.json").write_text(json.dumps(schema))
+    server.text = '{"a": 1}'
+    words = ["run", shell.questions(2), "-m", "openai/loud"]
+    ended = shell.run(*words, "--scorer", "json:schema.json", "--json")
+
+    run = json.loads(ended.stdout)["runs"][0]
+    assert ended.returncode == 3
+    assert (run["failed"], run["metrics"]["json"]["n"]) == (0, 0)
+    assert "2 answers could not be scored by json" in ended.stderr
+
+
+def test_answers_of_another_model_are_told(shell: Any, server: ActedServer) -> None:
+    ended = shell.run("run", shell.questions(3), "-m", "openai/impostor", "--json")
+
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["runs"][0]["flags"]["model_differs"] == 3
+    assert "3 answers came from another model than was asked for" in ended.stderr
 
 
 def test_quiet_shows_the_table_and_nothing_else(
@@ -222,8 +244,6 @@ def test_standard_output_that_is_full_ends_with_5(
 ) -> None:
     with open("/dev/full", "w") as full:
         options = shell.options("run", shell.questions(1), "-m", "openai/right")
-        import subprocess
-
         ended = subprocess.run(timeout=60, **(options | {"stdout": full}))
 
     assert ended.returncode == 5

@@ -21,7 +21,7 @@ class ActedServer:
     """Speaks chat completions over HTTP, streamed or not, in threads of its own.
 
     The model's name is its part: `right` adds the numbers of the question, `loud`
-    says `text`, `slow` adds after `delay` seconds, `stuck` says nothing until the
+    says `text`, `impostor` answers as another model, `slow` adds after `delay` seconds, `stuck` says nothing until the
     server closes, `refused` gives 401, `down` 500, and `picky` gives 400 for a
     question with 7 in it. `calls` counts the calls of each (model, question).
     """
@@ -80,6 +80,7 @@ def _handler(server: ActedServer) -> type[BaseHTTPRequestHandler]:
                 self._fail(*FAILURES[model])
             else:
                 text = server.text if model == "loud" else _sum_of(question)
+                model = "somebody-else" if model == "impostor" else model
                 self._say(model, text, stream=asked.get("stream", False))
 
         def log_message(self, format: str, *args: Any) -> None:

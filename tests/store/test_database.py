@@ -1,0 +1,155 @@
+"""Opening a store: made, migrated, or refused in words; never overwritten."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlmodel import SQLModel
+
+from aistrale_lab.domain.tasks import Task
+from aistrale_lab.errors import ConfigError, StoreError
+from aistrale_lab.store import migrations
+from aistrale_lab.store.database import Database
+from aistrale_lab.store.results import Store
+from tests.store.conftest import RUN, add_run
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nonsense", "malformed; possible: sqlite:///FILE"),
+        ("mysql://root:pw123@h/x", "no store for 'mysql'; possible: sqlite:///FILE"),
+        ("sqlite://store.db", "three slashes"),
+        ("sqlite://", "names no file"),
+    ],
+)
+def test_a_malformed_url_is_refused_with_what_is_possible(
+    url: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        Store.open(url)
+
+    assert "pw123" not in str(caught.value)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="nowhere' does not exist"):
+        Store.open(f"sqlite:///{tmp_path}/nowhere/store.db")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a database" * 100], ids=["empty", "text"]
+)
+def test_a_file_that_is_no_store_is_left_as_it_is(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(content)
+
+    with pytest.raises(StoreError, match="store.db"):
+        Store.open(f"sqlite:///{path}")
+
+    assert path.read_bytes() == content
+
+
+def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+
+    with pytest.raises(StoreError, match=r"other tables \(theirs"):
+        Store.open(f"sqlite:///{path}")
+
+
+def test_a_damaged_page_is_told_in_words(url: str, task: Task) -> None:
+    store = Store.open(url)
+    add_run(store, task)
+    store.close()
+    path = Path(url.removeprefix("sqlite:///"))
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+
+    with pytest.raises(StoreError, match="damaged; restore a backup"):
+        store = Store.open(url)
+        store.list_runs()
+
+
+def test_a_newer_schema_is_refused(url: str) -> None:
+    Store.open(url).close()
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(StoreError, match="newer version"):
+        Store.open(url)
+
+
+def test_the_store_is_the_owners_alone(url: str) -> None:
+    Store.open(url).close()
+
+    assert Path(url.removeprefix("sqlite:///")).stat().st_mode & 0o077 == 0
+
+
+def test_a_store_is_durable_and_in_wal(url: str) -> None:
+    database = Database.open(url)
+    with database.read() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+        level = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+    database.close()
+
+    assert (mode, level) == ("wal", 2)
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(url: str) -> None:
+    database = Database.open(url)
+    with database.write() as connection:
+        migrations._apply(connection)
+        context = MigrationContext.configure(connection)
+        differences = compare_metadata(context, SQLModel.metadata)
+        revision = context.get_current_revision()
+    database.close()
+
+    assert differences == []
+    assert revision == migrations.HEAD
+
+
+def test_a_fresh_store_has_exactly_the_schema_of_the_migrations(tmp_path: Path) -> None:
+    Store.open(f"sqlite:///{tmp_path}/fresh.db").close()
+    migrated = Database.open(f"sqlite:///{tmp_path}/migrated.db")
+    with migrated.write() as connection:
+        migrations._apply(connection)
+    migrated.close()
+
+    assert schema(tmp_path / "fresh.db") == schema(tmp_path / "migrated.db")
+
+
+def schema(path: Path) -> dict[str, list[object]]:
+    with sqlite3.connect(path) as connection:
+        tables = [
+            row[0]
+            for row in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+            )
+        ]
+        return {
+            name: sorted(map(str, connection.execute(f"PRAGMA table_info({name})")))
+            + sorted(map(str, connection.execute(f"PRAGMA foreign_key_list({name})")))
+            for name in tables
+        }
+
+
+def test_a_store_that_can_only_be_read_is_read(url: str, task: Task) -> None:
+    store = Store.open(url)
+    add_run(store, task)
+    store.close()
+    database = Database(Database.open(url).url, read_only=True)
+
+    with database.read() as connection:
+        runs = connection.exec_driver_sql("SELECT id FROM runs").fetchall()
+    with pytest.raises(StoreError, match="read-only"), database.write():
+        pass
+    database.close()
+
+    assert runs == [(RUN,)]
