@@ -175,6 +175,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
             _check_method(owner, getattr(called, "__name__", ""), args)
         return super().call(context, called, *args, **kwargs)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """`str.format` can pad to any width: it is not offered at all."""
+        if super().wrap_str_format(value) is not None:
+            raise SecurityError("the method 'format' is not available in templates")
+
     def _turns(self, items: Iterable[Any]) -> Iterator[Any]:
         for item in items:
             self.meter.step()
