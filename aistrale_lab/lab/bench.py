@@ -1,47 +1,21 @@
 """`Lab`: the workbench that notebooks, scripts, the CLI and the server talk to."""
 
-import contextlib
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from aistrale_lab.domain.runs import RunStatus
-from aistrale_lab.domain.tasks import ModelRef, Task
-from aistrale_lab.engine.progress import LaneProgress
+from aistrale_lab.domain.tasks import Task
 from aistrale_lab.engine.thread import EngineThread
-from aistrale_lab.errors import ConfigError, LabError
-from aistrale_lab.lab.conduct import Conductor
-from aistrale_lab.lab.endpoints import resolve
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
-from aistrale_lab.lab.limits import affordable_concurrency
+from aistrale_lab.lab.launch import Launcher, say
 from aistrale_lab.lab.options import RunOptions
-from aistrale_lab.lab.plan import (
-    LanePlan,
-    check_budget,
-    check_task,
-    identity,
-    parse_models,
-    plan_lanes,
-    price_of,
-)
-from aistrale_lab.lab.provenance import provenance
-from aistrale_lab.lab.resuming import (
-    check_source,
-    check_unchanged,
-    replay_records,
-    spec_of,
-)
 from aistrale_lab.lab.scoring import Scoring
 from aistrale_lab.logs import Log, visible
-from aistrale_lab.pricing import Price
-from aistrale_lab.runners.base import Endpoint
-from aistrale_lab.runners.embedded import EmbeddedServer
 from aistrale_lab.scorers.base import NamedScorer, check_targets, make_scorers
 from aistrale_lab.settings import Settings, load_settings
-from aistrale_lab.store.records import ExperimentRecord, RunRecord, new_id
+from aistrale_lab.store.records import RunRecord
 from aistrale_lab.store.results import Store
 
 
@@ -56,8 +30,7 @@ class Lab:
         self._settings = settings
         self._log = log
         self._engine = EngineThread()
-        self._embedded: EmbeddedServer | None = None
-        self._handles: list[RunHandle[Experiment]] = []
+        self._launcher = Launcher(store, settings, log, self._engine)
 
     @classmethod
     def open(
@@ -81,13 +54,7 @@ class Lab:
 
     def close(self) -> None:
         """Stop what still runs, flush the store, and leave no thread behind."""
-        for handle in self._handles:
-            handle.cancel()
-        for handle in self._handles:
-            with contextlib.suppress(LabError):
-                handle.wait()
-        if self._embedded is not None:
-            self._engine.wait(self._embedded.close())
+        self._launcher.close()
         self._engine.close()
         self._store.close()
         self._log.close()
@@ -114,36 +81,14 @@ class Lab:
         sent. An experiment with the same name, task, models and endpoints is
         returned if it is finished and resumed if it is not, unless `fresh`.
         """
-        chosen = RunOptions.of(options)
-        refs = parse_models(models)
-        scorers = check_task(task)
-        endpoints = self._endpoints(refs, task, chosen)
-        name = name or task.name
-        same = identity(name, task, endpoints)
-        if not fresh:
-            earlier = self._store.find_experiment(same)
-            if earlier is not None:
-                return self._continue(earlier, chosen)
-            self._refuse_changed(name, task)
-        experiment_id = new_id()
-        plans = plan_lanes(
+        return self._launcher.start(
             task,
-            endpoints,
-            chosen,
-            experiment_id=experiment_id,
-            new_id=new_id,
-            prices=self._prices(),
-        )
-        self._store.add_experiment(
-            experiment_id=experiment_id,
-            name=name,
-            identity=same,
-            task=task,
-            runs=[plan.spec for plan in plans],
-            provenance=provenance(),
+            models,
+            RunOptions.of(options),
+            name=name or task.name,
             tags=dict(tags or {}),
+            fresh=fresh,
         )
-        return self._launch(task, plans, scorers, chosen)
 
     async def run(
         self, task: Task, models: Iterable[str] | str, **options: Any
@@ -164,9 +109,8 @@ class Lab:
         Raises ConfigError, naming the part, if the dataset's file, a base URL or
         the prompt's meaning changed since.
         """
-        chosen = RunOptions.of(options)
         runs = self._store.runs_matching(which)
-        return self._resume(runs, chosen, failed=failed)
+        return self._launcher.resume(runs, RunOptions.of(options), failed=failed)
 
     async def resume(
         self, which: str, *, failed: bool = False, **options: Any
@@ -224,169 +168,10 @@ class Lab:
         await scoring.drain()
         return scored
 
-    def _continue(
-        self, earlier: ExperimentRecord, chosen: RunOptions
-    ) -> RunHandle[Experiment]:
-        """A finished experiment as it is, an unfinished one resumed; says which."""
-        runs = self._store.runs_of(earlier.id)
-        if all(run.status is RunStatus.COMPLETED for run in runs):
-            _say(
-                f"experiment {earlier.id} is finished: nothing is sent "
-                "(fresh=True pays again)"
-            )
-            return RunHandle(
-                self._engine,
-                self._view(earlier.id),
-                experiment_id=earlier.id,
-                lanes=[_progress(run) for run in runs],
-            )
-        _say(f"resuming experiment {earlier.id}: only what is missing is sent")
-        return self._resume(runs, chosen, failed=False)
-
-    def _resume(
-        self, runs: Sequence[RunRecord], chosen: RunOptions, *, failed: bool
-    ) -> RunHandle[Experiment]:
-        task = self._store.load_task(runs[0].experiment_id)
-        check_source(task.dataset)
-        scorers = check_task(task)
-        refs = [ModelRef(provider=r.provider, model=r.model_name) for r in runs]
-        known = dict(self._endpoints(refs, task, chosen))
-        plans = [
-            LanePlan(
-                spec=spec_of(run, ref),
-                endpoint=known[ref],
-                price=price_of(ref, known[ref], self._prices()),
-            )
-            for run, ref in zip(runs, refs, strict=True)
-        ]
-        check_unchanged(runs, plans)
-        check_budget(plans, chosen)
-        return self._launch(task, plans, scorers, chosen, failed=failed)
-
-    def _launch(
-        self,
-        task: Task,
-        plans: Sequence[LanePlan],
-        scorers: Sequence[NamedScorer],
-        chosen: RunOptions,
-        *,
-        failed: bool = False,
-    ) -> RunHandle[Experiment]:
-        experiment_id = plans[0].spec.experiment_id
-        chosen = _within_limits(chosen, lanes=len(plans))
-        begun = self._begin(plans)
-        runs = {run.id: run for run in self._store.runs_of(experiment_id)}
-        progress = {run_id: _progress(runs[run_id]) for run_id in begun}
-        retry: Literal["failed", "transient"] = "failed" if failed else "transient"
-        finished = {r: self._store.finished_keys(r, retry=retry) for r in begun}
-        for run_id, keys in finished.items():
-            progress[run_id].skipped = len(keys)
-        work = Conductor(
-            task=task,
-            plans=plans,
-            progress=progress,
-            finished=finished,
-            scorers=scorers,
-            options=chosen,
-            store=self._store,
-            log=self._log.logger.bind(experiment_id=experiment_id),
-            spent=sum(map(Decimal, self._store.spent(begun)), Decimal(0)),
-        )
-        handle = RunHandle(
-            self._engine,
-            self._conduct(work, experiment_id),
-            experiment_id=experiment_id,
-            lanes=list(progress.values()),
-            on_interrupt=lambda: _say(
-                f"stopped; what is done is stored. Run it again, or "
-                f"`aistrale resume {experiment_id}`, to send the rest"
-            ),
-        )
-        self._handles.append(handle)
-        return handle
-
-    def _begin(self, plans: Sequence[LanePlan]) -> list[str]:
-        """Take the lease of every run, or of none."""
-        begun: list[str] = []
-        try:
-            for plan in plans:
-                self._store.begin_run(plan.spec.run_id)
-                begun.append(plan.spec.run_id)
-        except LabError:
-            for run_id in begun:
-                self._store.end_run(run_id, RunStatus.INTERRUPTED, "not begun")
-            raise
-        return begun
-
-    async def _conduct(self, work: Conductor, experiment_id: str) -> Experiment:
-        await work.conduct()
-        return await self._view(experiment_id)
-
-    async def _view(self, experiment_id: str) -> Experiment:
-        return Experiment(self._store, experiment_id)
-
-    def _endpoints(
-        self, refs: Sequence[ModelRef], task: Task, chosen: RunOptions
-    ) -> list[tuple[ModelRef, Endpoint]]:
-        special: dict[str, dict[str, Any]] = {}
-        if any(ref.provider == "embedded" for ref in refs):
-            self._embedded = self._embedded or EmbeddedServer()
-            special["embedded"] = {"server": self._embedded}
-        found = []
-        for ref in refs:
-            if ref.provider == "replay":
-                records = replay_records(ref.model, self._store)
-                special["replay"] = {"records": records}
-            places = chosen.concurrency * len(refs)
-            found.append(
-                (ref, resolve(ref, self._settings, concurrency=places, special=special))
-            )
-        return found
-
-    def _prices(self) -> dict[str, Price]:
-        return {
-            name: Price(**price.model_dump())
-            for name, price in self._settings.prices.items()
-        }
-
-    def _refuse_changed(self, name: str, task: Task) -> None:
-        """An unfinished experiment of that name must not silently become another."""
-        earlier = self._store.find_experiment_named(name)
-        if earlier is None:
-            return
-        runs = self._store.runs_of(earlier.id)
-        if all(run.status is RunStatus.COMPLETED for run in runs):
-            return
-        old = self._store.load_task(earlier.id).parts()
-        changed = [part for part, value in task.parts().items() if old[part] != value]
-        if changed:
-            raise ConfigError(
-                f"the unfinished experiment {earlier.id} {name!r} differs in "
-                f"{', '.join(changed)}; fresh=True starts a new one, or give it "
-                "another name"
-            )
-
-
-def _within_limits(chosen: RunOptions, *, lanes: int) -> RunOptions:
-    """The options with no more calls in flight than the machine has files for."""
-    most = affordable_concurrency(chosen.concurrency, lanes)
-    if most < chosen.concurrency:
-        _say(f"open files are limited: {most} calls in flight for each model")
-    return chosen.model_copy(update={"concurrency": most})
-
-
-def _progress(run: RunRecord) -> LaneProgress:
-    params = ", ".join(f"{name}={value}" for name, value in run.params.items())
-    return LaneProgress(run.id, run.model, params, total=run.planned)
-
 
 def _told(experiment: Experiment) -> Experiment:
     """The experiment, after a line for each run that is not complete."""
     for run in experiment.runs:
         if run.status is not RunStatus.COMPLETED:
-            _say(f"{run.model}: {run.status}: {visible(run.reason or 'no answer')}")
+            say(f"{run.model}: {run.status}: {visible(run.reason or 'no answer')}")
     return experiment
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

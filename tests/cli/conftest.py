@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from servers.acted import ActedServer
 
+from aistrale_lab.cli import answer
+
 
 def one_run(**fields: Any) -> dict[str, Any]:
     run = {
@@ -57,12 +59,10 @@ class Shell:
     folder: Path
     environment: dict[str, str]
 
-    def run(
-        self, *words: str, **environment: str
-    ) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(timeout=90, **self.options(*words, **environment))
 
-    def start(self, *words: str, **environment: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(**self.options(*words, **environment))
 
     def options(self, *words: str, **environment: str) -> dict[str, Any]:
@@ -101,3 +101,21 @@ def server(shell: Shell) -> Iterator[ActedServer]:
     with ActedServer() as server:
         shell.environment["OPENAI_BASE_URL"] = server.base_url
         yield server
+
+
+@pytest.fixture
+def call(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Calls the program within this one, which is ten times as fast."""
+    monkeypatch.chdir(shell.folder)
+
+    def answered(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AISTRALE_STORE"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in (shell.environment | environment).items():
+            monkeypatch.setenv(name, value)
+        code = answer(words)
+        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
+
+    return answered

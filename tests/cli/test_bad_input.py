@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 from servers.acted import ActedServer
 
-from aistrale_lab.cli import answer
-
-Call = Callable[..., "CompletedProcess[str]"]
+Call = Callable[..., CompletedProcess[str]]
 
 BROKEN = {
     "line.jsonl": b'{"input": "a"}\n' * 6 + b'{"input": \n',
@@ -19,24 +17,6 @@ BROKEN = {
     "latin.jsonl": b'{"input": "caf\xe9"}\n',
     "foreign.jsonl": b'{"question": "a", "answer": "b"}\n',
 }
-
-
-@pytest.fixture
-def call(
-    shell: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Call:
-    """Calls the program within this one: nothing of it outlives a refusal."""
-    monkeypatch.chdir(shell.folder)
-
-    def answered(*words: str, **environment: str) -> "CompletedProcess[str]":
-        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AISTRALE_STORE"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in (shell.environment | environment).items():
-            monkeypatch.setenv(name, value)
-        code = answer(words)
-        return CompletedProcess(words, code, *capsys.readouterr())
-
-    return answered
 
 
 @pytest.mark.parametrize(

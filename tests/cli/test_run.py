@@ -3,9 +3,16 @@
 import json
 import sqlite3
 import subprocess
+from collections.abc import Callable
+from subprocess import CompletedProcess
 from typing import Any
 
+import pytest
 from servers.acted import ActedServer
+
+from aistrale_lab.cli.report import explain_scores
+
+Call = Callable[..., CompletedProcess[str]]
 
 RUN_KEYS = {
     "run_id",
@@ -34,10 +41,10 @@ def test_a_run_ends_with_the_table(shell: Any, server: ActedServer) -> None:
 
 
 def test_the_json_object_is_that_of_the_contract(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     words = ["run", shell.questions(5), "-m", "openai/right", "-m", "openai/picky"]
-    ended = shell.run(*words, "--scorer", "number", "--epochs", "2", "--json")
+    ended = call(*words, "--scorer", "number", "--epochs", "2", "--json")
 
     said = json.loads(ended.stdout)
     right, picky = said["runs"]
@@ -65,10 +72,10 @@ def test_the_json_object_is_that_of_the_contract(
 
 
 def test_failed_samples_are_told_and_end_with_3(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     words = ["run", shell.questions(8), "-m", "openai/picky", "--scorer", "number"]
-    ended = shell.run(*words, "--json")
+    ended = call(*words, "--json")
 
     run = json.loads(ended.stdout)["runs"][0]
     assert ended.returncode == 3
@@ -80,10 +87,10 @@ def test_failed_samples_are_told_and_end_with_3(
 
 
 def test_a_dead_lane_counts_what_it_left_unsent_as_failed(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     words = ["run", shell.questions(50), "-m", "openai/refused", "-m", "openai/right"]
-    ended = shell.run(*words, "--concurrency", "2", "--json")
+    ended = call(*words, "--concurrency", "2", "--json")
 
     refused, right = json.loads(ended.stdout)["runs"]
     assert ended.returncode == 3
@@ -94,11 +101,13 @@ def test_a_dead_lane_counts_what_it_left_unsent_as_failed(
     assert "sk-loopback" not in ended.stderr
 
 
-def test_a_run_that_was_spoilt_is_resumed(shell: Any, server: ActedServer) -> None:
+def test_a_run_that_was_spoilt_is_resumed(
+    shell: Any, call: Call, server: ActedServer
+) -> None:
     words = ["run", shell.questions(10), "-m", "openai/down", "--retries", "0"]
-    first = shell.run(*words, "--scorer", "number", "--json")
+    first = call(*words, "--scorer", "number", "--json")
     run = json.loads(first.stdout)["runs"][0]
-    again = shell.run("resume", run["run_id"], "--retries", "0", "--json")
+    again = call("resume", run["run_id"], "--retries", "0", "--json")
 
     assert (first.returncode, again.returncode) == (3, 3)
     assert set(server.calls.values()) == {2}
@@ -106,11 +115,11 @@ def test_a_run_that_was_spoilt_is_resumed(shell: Any, server: ActedServer) -> No
 
 
 def test_resume_gives_the_same_object_when_nothing_is_missing(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     words = ["run", shell.questions(4), "-m", "openai/right", "--scorer", "number"]
-    first = shell.run(*words, "--json")
-    again = shell.run("resume", json.loads(first.stdout)["experiment_id"], "--json")
+    first = call(*words, "--json")
+    again = call("resume", json.loads(first.stdout)["experiment_id"], "--json")
 
     assert again.returncode == 0
     assert json.loads(again.stdout) == json.loads(first.stdout)
@@ -118,25 +127,27 @@ def test_resume_gives_the_same_object_when_nothing_is_missing(
 
 
 def test_resuming_one_run_speaks_of_that_run_alone(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     words = ["run", shell.questions(4), "-m", "openai/picky", "-m", "openai/refused"]
-    first = json.loads(shell.run(*words, "--limit", "3", "--json").stdout)
-    again = shell.run("resume", first["runs"][0]["run_id"][:10], "--json")
+    first = json.loads(call(*words, "--limit", "3", "--json").stdout)
+    again = call("resume", first["runs"][0]["run_id"][:10], "--json")
 
     assert again.returncode in (0, 2)
-    again = shell.run("resume", first["runs"][0]["run_id"], "--json")
+    again = call("resume", first["runs"][0]["run_id"], "--json")
     assert again.returncode == 0
     assert [r["model"] for r in json.loads(again.stdout)["runs"]] == ["openai/picky"]
 
 
-def test_a_budget_that_is_spent_ends_with_4(shell: Any, server: ActedServer) -> None:
+def test_a_budget_that_is_spent_ends_with_4(
+    shell: Any, call: Call, server: ActedServer
+) -> None:
     (shell.folder / "aistrale.toml").write_text(
         '[prices."openai/right"]\ninput_mtok = 1000\noutput_mtok = 1000\n'
     )
     words = ["run", shell.questions(40), "-m", "openai/right", "--concurrency", "1"]
     words += ["--param", "max_tokens=10", "--budget", "0.5", "--json"]
-    ended = shell.run(*words)
+    ended = call(*words)
 
     run = json.loads(ended.stdout)["runs"][0]
     assert ended.returncode == 4, ended.stderr
@@ -146,9 +157,11 @@ def test_a_budget_that_is_spent_ends_with_4(shell: Any, server: ActedServer) -> 
     assert "budget of 0.5 USD" in ended.stderr
 
 
-def test_a_sweep_gives_a_run_for_each_value(shell: Any, server: ActedServer) -> None:
+def test_a_sweep_gives_a_run_for_each_value(
+    shell: Any, call: Call, server: ActedServer
+) -> None:
     words = ["run", shell.questions(2), "-m", "openai/right", "--scorer", "number"]
-    ended = shell.run(*words, "--param", "temperature=0,0.7", "--param", "seed=7")
+    ended = call(*words, "--param", "temperature=0,0.7", "--param", "seed=7")
 
     heading = ended.stdout.splitlines()[1].split()
     assert ended.returncode == 0, ended.stderr
@@ -156,30 +169,33 @@ def test_a_sweep_gives_a_run_for_each_value(shell: Any, server: ActedServer) -> 
     assert [line.split()[1] for line in ended.stdout.splitlines()[3:]] == ["0", "0.7"]
 
 
-def test_a_run_has_the_name_that_it_was_given(shell: Any, server: ActedServer) -> None:
+def test_a_run_has_the_name_that_it_was_given(
+    shell: Any, call: Call, server: ActedServer
+) -> None:
     words = ["run", shell.questions(2), "-m", "openai/right", "--tag", "who=me"]
-    ended = shell.run(*words, "--name", "two words")
+    ended = call(*words, "--name", "two words")
 
-    listed = json.loads(shell.run("runs", "--json").stdout)
+    listed = json.loads(call("runs", "--json").stdout)
     assert ended.returncode == 0, ended.stderr
     assert listed[0]["name"] == "two words"
 
 
-def test_a_scorer_that_cannot_judge_is_told(shell: Any, server: ActedServer) -> None:
-    schema = {"properties": {"a": {"$ref": "http://127.0.0.1:9/absent.json"}}}
-    (shell.folder / "schema.json").write_text(json.dumps(schema))
-    server.text = '{"a": 1}'
-    words = ["run", shell.questions(2), "-m", "openai/loud"]
-    ended = shell.run(*words, "--scorer", "json:schema.json", "--json")
+def test_answers_without_a_score_are_told(
+    make_run: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(completed=200, params={"seed": 7})
+    run["metrics"]["number"]["n"] = 198
 
-    run = json.loads(ended.stdout)["runs"][0]
-    assert ended.returncode == 3
-    assert (run["failed"], run["metrics"]["json"]["n"]) == (0, 0)
-    assert "2 answers could not be scored by json" in ended.stderr
+    code = explain_scores([run], ["number"])
+
+    told = "openai/gpt-5-mini seed=7: 2 answers could not be scored by number\n"
+    assert (code, capsys.readouterr().err) == (3, told)
 
 
-def test_answers_of_another_model_are_told(shell: Any, server: ActedServer) -> None:
-    ended = shell.run("run", shell.questions(3), "-m", "openai/impostor", "--json")
+def test_answers_of_another_model_are_told(
+    shell: Any, call: Call, server: ActedServer
+) -> None:
+    ended = call("run", shell.questions(3), "-m", "openai/impostor", "--json")
 
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["runs"][0]["flags"]["model_differs"] == 3
@@ -187,18 +203,18 @@ def test_answers_of_another_model_are_told(shell: Any, server: ActedServer) -> N
 
 
 def test_quiet_shows_the_table_and_nothing_else(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
-    ended = shell.run("run", shell.questions(2), "-m", "openai/right", "--quiet")
+    ended = call("run", shell.questions(2), "-m", "openai/right", "--quiet")
 
     assert "openai/right" in ended.stdout
     assert ended.stderr == ""
 
 
 def test_progress_never_stands_on_standard_output(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
-    ended = shell.run("run", shell.questions(2), "-m", "openai/right", "--json")
+    ended = call("run", shell.questions(2), "-m", "openai/right", "--json")
 
     json.loads(ended.stdout)
     assert "openai/right: 2/2 done" in ended.stderr
@@ -214,12 +230,12 @@ def test_names_are_whole_when_piped_at_40_columns(
 
 
 def test_a_damaged_store_ends_with_5_and_is_left_as_it_is(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     file = shell.folder / "broken.db"
     file.write_bytes(b"no database at all" * 100)
     words = ["--store", "sqlite:///broken.db"]
-    ended = shell.run("run", shell.questions(1), "-m", "openai/right", *words)
+    ended = call("run", shell.questions(1), "-m", "openai/right", *words)
 
     assert ended.returncode == 5
     assert ended.stderr.startswith("aistrale: ")
@@ -228,12 +244,12 @@ def test_a_damaged_store_ends_with_5_and_is_left_as_it_is(
     assert not server.calls
 
 
-def test_a_newer_store_ends_with_5(shell: Any, server: ActedServer) -> None:
-    shell.run("run", shell.questions(1), "-m", "openai/right")
+def test_a_newer_store_ends_with_5(shell: Any, call: Call, server: ActedServer) -> None:
+    call("run", shell.questions(1), "-m", "openai/right")
     with sqlite3.connect(shell.folder / "aistrale.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    ended = shell.run("runs")
+    ended = call("runs")
 
     assert ended.returncode == 5
     assert "newer" in ended.stderr

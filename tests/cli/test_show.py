@@ -2,23 +2,28 @@
 
 import csv
 import json
+from collections.abc import Callable
+from subprocess import CompletedProcess
 from typing import Any
 
-import pytest
 from servers.acted import ActedServer
 
+Call = Callable[..., CompletedProcess[str]]
 
-def made(shell: Any, *words: str, questions: int = 8) -> dict[str, Any]:
+
+def made(shell: Any, call: Call, *words: str, questions: int = 8) -> dict[str, Any]:
     """What a run of the prompt set printed as JSON."""
-    ended = shell.run("run", shell.questions(questions), "--json", *words)
+    ended = call("run", shell.questions(questions), "--json", *words)
     said: dict[str, Any] = json.loads(ended.stdout)
     return said
 
 
-def test_runs_are_listed_newest_first(shell: Any, server: ActedServer) -> None:
-    made(shell, "-m", "openai/right", "--name", "first")
-    made(shell, "-m", "openai/picky", "--name", "second")
-    listed = json.loads(shell.run("runs", "--json").stdout)
+def test_runs_are_listed_newest_first(
+    shell: Any, call: Call, server: ActedServer
+) -> None:
+    made(shell, call, "-m", "openai/right", "--name", "first")
+    made(shell, call, "-m", "openai/picky", "--name", "second")
+    listed = json.loads(call("runs", "--json").stdout)
 
     assert [run["name"] for run in listed] == ["second", "first"]
     assert listed[0].keys() >= {
@@ -33,23 +38,23 @@ def test_runs_are_listed_newest_first(shell: Any, server: ActedServer) -> None:
         "created_at",
     }
     assert (listed[0]["model"], listed[0]["failed"]) == ("openai/picky", 1)
-    assert len(json.loads(shell.run("runs", "--json", "--limit", "1").stdout)) == 1
-    assert listed[0]["run_id"] in shell.run("runs").stdout
+    assert len(json.loads(call("runs", "--json", "--limit", "1").stdout)) == 1
+    assert listed[0]["run_id"] in call("runs").stdout
 
 
-def test_an_empty_store_lists_nothing(shell: Any) -> None:
-    ended = shell.run("runs", "--json")
+def test_an_empty_store_lists_nothing(call: Call) -> None:
+    ended = call("runs", "--json")
 
     assert (ended.returncode, ended.stdout) == (0, "[]\n")
 
 
 def test_show_gives_settings_summary_and_answers(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     words = ["-m", "openai/picky", "--param", "seed=7", "--scorer", "number"]
-    run = made(shell, *words)["runs"][0]
-    shown = shell.run("show", run["run_id"], "--limit", "1")
-    failed = shell.run("show", run["run_id"], "--failed")
+    run = made(shell, call, *words)["runs"][0]
+    shown = call("show", run["run_id"], "--limit", "1")
+    failed = call("show", run["run_id"], "--failed")
 
     assert shown.returncode == 0
     assert server.base_url in shown.stdout
@@ -64,11 +69,11 @@ def test_show_gives_settings_summary_and_answers(
 
 
 def test_show_prints_the_object_of_a_run_and_a_list_for_an_experiment(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
-    report = made(shell, "-m", "openai/right", "-m", "openai/picky")
-    one = json.loads(shell.run("show", report["runs"][1]["run_id"], "--json").stdout)
-    all_of = json.loads(shell.run("show", report["experiment_id"], "--json").stdout)
+    report = made(shell, call, "-m", "openai/right", "-m", "openai/picky")
+    one = json.loads(call("show", report["runs"][1]["run_id"], "--json").stdout)
+    all_of = json.loads(call("show", report["experiment_id"], "--json").stdout)
 
     assert one.items() >= report["runs"][1].items()
     assert one["base_url"] == server.base_url
@@ -79,37 +84,37 @@ PAYLOADS = ["\x1b]52;c;ZXZpbA==\x07", "\x1b[2J", "safe\u202egpj.exe", "\x9b31m"]
 PAYLOADS += ["\x1b]8;;http://evil\x07ok\x1b]8;;\x07", "a\rb", "[bold]x[/bold]"]
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
 def test_what_a_model_says_cannot_move_the_cursor(
-    shell: Any, server: ActedServer, payload: str
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
-    server.text = payload
-    run = made(shell, "-m", "openai/loud", questions=1)["runs"][0]
-    shown = shell.run("show", run["run_id"], FORCE_COLOR="1")
+    server.text = " and ".join(PAYLOADS)
+    run = made(shell, call, "-m", "openai/loud", questions=1)["runs"][0]
+    shown = call("show", run["run_id"], FORCE_COLOR="1")
 
     line = next(x for x in shown.stdout.splitlines() if x.startswith("  output"))
     assert not set(line) & set("\x1b\x07\x9b\u202e\r")
-    assert "bold" not in payload or payload in line
+    assert "[bold]x[/bold]" in line
+    assert "safe\\u202egpj.exe" in line
 
 
 def test_a_long_answer_is_shortened_on_the_screen(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     server.text = "word\n" * 2_000
-    run = made(shell, "-m", "openai/loud", questions=1)["runs"][0]
-    shown = shell.run("show", run["run_id"])
+    run = made(shell, call, "-m", "openai/loud", questions=1)["runs"][0]
+    shown = call("show", run["run_id"])
 
     assert "more characters)" in shown.stdout
     assert len(shown.stdout) < 4_000
 
 
 def test_answers_are_scored_again_without_a_call(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
-    report = made(shell, "-m", "openai/right", "-m", "openai/refused")
+    report = made(shell, call, "-m", "openai/right", "-m", "openai/refused")
     before = server.calls.total()
     words = ["score", report["runs"][0]["run_id"], "--scorer", "number"]
-    ended = shell.run(*words, "--scorer", "one=pattern:^1", "--json")
+    ended = call(*words, "--scorer", "one=pattern:^1", "--json")
 
     run = json.loads(ended.stdout)["runs"][0]
     assert ended.returncode == 0, ended.stderr
@@ -119,12 +124,12 @@ def test_answers_are_scored_again_without_a_call(
 
 
 def test_results_are_exported_with_formulas_defused(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     server.text = "=cmd|' /C calc'!A0"
-    report = made(shell, "-m", "openai/loud", questions=2)
-    tame = shell.run("export", report["experiment_id"], "tame.csv")
-    raw = shell.run("export", report["experiment_id"], "raw.csv", "--raw", "--json")
+    report = made(shell, call, "-m", "openai/loud", questions=2)
+    tame = call("export", report["experiment_id"], "tame.csv")
+    raw = call("export", report["experiment_id"], "raw.csv", "--raw", "--json")
 
     outputs = {}
     for name in ("tame", "raw"):
@@ -137,10 +142,10 @@ def test_results_are_exported_with_formulas_defused(
 
 
 def test_an_export_into_a_folder_that_is_absent_is_explained(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
-    report = made(shell, "-m", "openai/right", questions=1)
-    ended = shell.run("export", report["experiment_id"], "no/such/file.csv")
+    report = made(shell, call, "-m", "openai/right", questions=1)
+    ended = call("export", report["experiment_id"], "no/such/file.csv")
 
     assert ended.returncode in (2, 5)
     assert "no/such" in ended.stderr
