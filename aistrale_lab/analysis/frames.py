@@ -23,7 +23,8 @@ from aistrale_lab.errors import NotFoundError, one_of
 from aistrale_lab.scorers.base import parse_spec
 from aistrale_lab.store.datasets import MEMBERS, SAMPLES
 from aistrale_lab.store.records import RunRecord
-from aistrale_lab.store.results import EXPERIMENTS, RUNS, Store
+from aistrale_lab.store.reading import EXPERIMENTS, RUNS
+from aistrale_lab.store.results import Store
 from aistrale_lab.store.writing import RESULTS, SCORES
 
 _STORED = {c.name: c for c in RESULTS.c if c.name in RESULT_COLUMNS} | {

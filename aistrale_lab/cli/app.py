@@ -271,7 +271,7 @@ def lab(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FOLDER]", help="Default: ./notebooks, or the working folder."
+            metavar="[FOLDER]", help="Default: ./notebooks, made if absent."
         ),
     ] = None,
     port: Annotated[

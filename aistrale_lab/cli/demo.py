@@ -1,16 +1,13 @@
 """`demo`: the main job on the models in the box, offline."""
 
-from importlib.resources import files
-from pathlib import Path
-
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import note
 from aistrale_lab.cli.run import conduct
+from aistrale_lab.cli.shipped import shipped
 from aistrale_lab.cli.showing import Showing
 from aistrale_lab.domain.chat import Message
 from aistrale_lab.domain.tasks import Dataset, PromptTemplate, Sample, Task
 from aistrale_lab.engine.datasets import load_dataset
-from aistrale_lab.errors import NotFoundError
 
 PROMPT_SET = "arithmetic.jsonl"
 MODELS = (
@@ -25,7 +22,7 @@ SHOTS = 20
 
 def demo(showing: Showing) -> Exit:
     """Put a prompt set to the baselines in the box, and say what to do next."""
-    questions = load_dataset(prompt_set(PROMPT_SET))
+    questions = load_dataset(shipped("datasets") / PROMPT_SET)
     task = make_task(questions)
     if not showing.quiet:
         note(
@@ -53,16 +50,6 @@ def make_task(questions: Dataset) -> Task:
         prompt=PromptTemplate(shots=shots),
         scorers=("number",),
     )
-
-
-def prompt_set(name: str) -> Path:
-    """A prompt set of this project: in the package, or beside it in a checkout."""
-    package = Path(str(files("aistrale_lab")))
-    places = [package / "datasets" / name, package.parent / "datasets" / name]
-    for place in places:
-        if place.is_file():
-            return place
-    raise NotFoundError(f"the prompt set {name!r} is not installed")
 
 
 def _turns(sample: Sample) -> tuple[Message, Message]:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit, note
+from aistrale_lab.cli.shipped import copy_shipped
 from aistrale_lab.errors import ConfigError, NotFoundError, StoreError
 
 LOOPBACK = "127.0.0.1"
@@ -79,9 +80,13 @@ def _check_port(port: int) -> None:
 
 
 def _notebooks(folder: Path | None) -> Path:
-    if folder is None:
-        here = Path("notebooks")
-        return here if here.is_dir() else Path(".")
-    if not folder.exists():
+    """The folder that was named, ./notebooks, or a fresh copy of ours as that."""
+    if folder is not None and not folder.exists():
         raise NotFoundError(f"there is no folder {str(folder)!r}")
-    return folder
+    own = folder or Path("notebooks")
+    if not own.exists():
+        here = Path.cwd()
+        own = copy_shipped("notebooks", here, "*.ipynb")
+        copy_shipped("datasets", here, "*.jsonl")  # which the notebooks read
+        note(f"the notebooks and their prompt sets were copied to {here}")
+    return own

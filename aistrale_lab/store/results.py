@@ -3,29 +3,30 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, case, func, insert, select, update
 
-from aistrale_lab.domain.chat import Completion, FinishReason, Usage
+from aistrale_lab.domain.chat import Completion
 from aistrale_lab.domain.runs import RunSpec, RunStatus
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.errors import NotFoundError
 from aistrale_lab.store import datasets, migrations
 from aistrale_lab.store.database import Database
-from aistrale_lab.store.records import ExperimentRecord, RunRecord
+from aistrale_lab.store.reading import (
+    EXPERIMENTS,
+    RUNS,
+    answers_after,
+    completion_of,
+    experiment_of,
+    only_one,
+    run_of,
+    run_row,
+)
 from aistrale_lab.store.recorder import Recorder
+from aistrale_lab.store.records import ExperimentRecord, RunRecord
 from aistrale_lab.store.spool import Spool
-from aistrale_lab.store.tables import ExperimentRow, RunRow
-from aistrale_lab.store.writing import RESULTS, SCORES, write_rows
-
-RUNS = RunRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
-EXPERIMENTS = ExperimentRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
-
-Found = TypeVar("Found", RunRecord, Row[Any])
-
-PAGE = 500
-"""Answers read at a time for scoring."""
+from aistrale_lab.store.writing import RESULTS, write_rows
 
 
 class Store:
@@ -99,7 +100,7 @@ class Store:
                     created_at=now,
                 )
             )
-            rows = [_run_row(spec, n, planned, now) for n, spec in enumerate(runs)]
+            rows = [run_row(spec, n, planned, now) for n, spec in enumerate(runs)]
             connection.execute(insert(RUNS), rows)
 
         self.recorder.call(write).result()
@@ -119,12 +120,12 @@ class Store:
                 EXPERIMENTS.c.id.startswith(which, autoescape=True)
             )
         )
-        return _experiment(_only(found, "experiment", which))
+        return experiment_of(only_one(found, "experiment", which))
 
     def get_run(self, which: str) -> RunRecord:
         """A run by its id or the beginning of it; raises NotFoundError."""
         found = self._runs(RUNS.c.id.startswith(which, autoescape=True))
-        return _only(found, "run", which)
+        return only_one(found, "run", which)
 
     def runs_of(self, experiment_id: str) -> list[RunRecord]:
         """The runs of an experiment, in their order."""
@@ -214,15 +215,15 @@ class Store:
         With `without_scores` only those that lack a score of one of these names.
         """
         last = 0
-        while page := self.read(_answers_after(run_id, last, without_scores)):
+        while page := self.read(answers_after(run_id, last, without_scores)):
             last = page[-1].id
             for row in page:
-                yield row.sample_id, row.epoch, _completion(row)
+                yield row.sample_id, row.epoch, completion_of(row)
 
     def _newest(self, condition: Any) -> ExperimentRecord | None:
         statement = select(EXPERIMENTS).where(condition)
         found = self.read(statement.order_by(EXPERIMENTS.c.created_at.desc()).limit(1))
-        return _experiment(found[0]) if found else None
+        return experiment_of(found[0]) if found else None
 
     def _runs(self, *conditions: Any) -> list[RunRecord]:
         failed = func.sum(case((RESULTS.c.error_type.is_not(None), 1), else_=0))
@@ -237,7 +238,7 @@ class Store:
             .outerjoin(counts, counts.c.run_id == RUNS.c.id)
             .where(*conditions)
         )
-        return [_run(row) for row in self.read(statement)]
+        return [run_of(row) for row in self.read(statement)]
 
     def _set_run(self, run_id: str, **values: Any) -> None:
         statement = update(RUNS).where(RUNS.c.id == run_id).values(**values)
@@ -249,103 +250,3 @@ class Store:
         if rows and not self._database.read_only:
             self.recorder.call(lambda c: write_rows(c, rows)).result()
             spool.forget()
-
-
-def _run_row(spec: RunSpec, position: int, planned: int, now: datetime) -> Any:
-    return {
-        "id": spec.run_id,
-        "experiment_id": spec.experiment_id,
-        "position": position,
-        "provider": spec.model.provider,
-        "model": spec.model.model,
-        "base_url": spec.base_url,
-        "params": spec.params,
-        "config": spec.config.model_dump(mode="json", exclude_none=True),
-        "stream": spec.stream,
-        "status": RunStatus.PENDING.value,
-        "planned": planned,
-        "created_at": now,
-    }
-
-
-def _only(found: Sequence[Found], kind: str, which: str) -> Found:
-    if not found:
-        raise NotFoundError(f"there is no {kind} {which!r}; `aistrale runs` lists them")
-    if len(found) > 1:
-        ids = ", ".join(sorted(row.id for row in found)[:5])
-        raise NotFoundError(f"{kind} {which!r} is ambiguous: {ids}")
-    return found[0]
-
-
-def _experiment(row: Row[Any]) -> ExperimentRecord:
-    return ExperimentRecord(**{**row._mapping, "created_at": _utc(row.created_at)})
-
-
-def _run(row: Row[Any]) -> RunRecord:
-    failed = row.failed or 0
-    return RunRecord(
-        id=row.id,
-        experiment_id=row.experiment_id,
-        name=row.name,
-        position=row.position,
-        provider=row.provider,
-        model_name=row.model,
-        base_url=row.base_url,
-        params=row.params,
-        config=row.config,
-        stream=row.stream,
-        status=RunStatus(row.status),
-        reason=row.reason,
-        planned=row.planned,
-        completed=(row.rows or 0) - failed,
-        failed=failed,
-        created_at=_utc(row.created_at),
-        started_at=row.started_at and _utc(row.started_at),
-        finished_at=row.finished_at and _utc(row.finished_at),
-    )
-
-
-def _utc(moment: datetime) -> datetime:
-    """SQLite forgets the time zone; all times are stored in UTC."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _answers_after(
-    run_id: str, last: int, without_scores: Sequence[str] | None
-) -> Select[Any]:
-    statement = select(RESULTS).where(
-        RESULTS.c.run_id == run_id,
-        RESULTS.c.error_type.is_(None),
-        RESULTS.c.id > last,
-    )
-    if without_scores is not None:
-        scores = (
-            select(func.count())
-            .where(
-                SCORES.c.run_id == RESULTS.c.run_id,
-                SCORES.c.sample_id == RESULTS.c.sample_id,
-                SCORES.c.epoch == RESULTS.c.epoch,
-                SCORES.c.scorer.in_(list(without_scores)),
-            )
-            .scalar_subquery()
-        )
-        statement = statement.where(scores < len(without_scores))
-    return statement.order_by(RESULTS.c.id).limit(PAGE)
-
-
-def _completion(row: Row[Any]) -> Completion:
-    return Completion(
-        text=row.output,
-        reasoning=row.reasoning or "",
-        finish_reason=FinishReason(row.finish_reason),
-        usage=Usage(
-            input_tokens=row.input_tokens,
-            output_tokens=row.output_tokens,
-            cached_input_tokens=row.cached_input_tokens,
-            reasoning_tokens=row.reasoning_tokens,
-        ),
-        response_model=row.response_model,
-        system_fingerprint=row.system_fingerprint,
-        request_id=row.request_id,
-        raw=row.raw,
-    )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from aistrale_lab.cli import demo
+from aistrale_lab.cli.shipped import shipped
 
 HEAVY = ["openai", "huggingface_hub", "pandas", "sqlalchemy", "pydantic_settings"]
 
@@ -163,7 +164,7 @@ def test_the_demo_compares_models_offline(shell: Any) -> None:
 def test_the_demo_asks_nothing_that_it_showed_as_an_example() -> None:
     from aistrale_lab.engine.datasets import load_dataset
 
-    questions = load_dataset(demo.prompt_set(demo.PROMPT_SET))
+    questions = load_dataset(shipped("datasets") / demo.PROMPT_SET)
 
     task = demo.make_task(questions)
 
@@ -172,5 +173,19 @@ def test_the_demo_asks_nothing_that_it_showed_as_an_example() -> None:
     assert not shown & {sample.input_text for sample in task.dataset}
 
 
-def test_the_demo_finds_its_prompt_set_from_everywhere() -> None:
-    assert demo.prompt_set(demo.PROMPT_SET).is_file()
+def test_lab_opens_a_copy_of_the_notebooks_and_leaves_files_alone(shell: Any) -> None:
+    pytest.importorskip("jupyterlab")
+    (shell.folder / "datasets").mkdir()
+    (shell.folder / "datasets" / demo.PROMPT_SET).write_text("mine")
+    going = shell.start("lab", "--no-browser", "--port", "0")
+    told = ""
+    while "running at" not in told:
+        line = going.stderr.readline()
+        assert line, told
+        told += line
+    going.terminate()
+    going.communicate(timeout=60)
+
+    notebooks = sorted(file.name for file in (shell.folder / "notebooks").iterdir())
+    assert "01_quickstart.ipynb" in notebooks
+    assert (shell.folder / "datasets" / demo.PROMPT_SET).read_text() == "mine"

@@ -134,7 +134,8 @@ HOSTILE = [
 ]
 
 HOSTILE_RUN = """
-import json, resource, sys, time
+import json, re, sys, time
+from pathlib import Path
 from aistrale_lab.domain.tasks import PromptTemplate, Sample
 from aistrale_lab.engine.prompts import compile_prompt
 from aistrale_lab.errors import PromptError
@@ -148,7 +149,8 @@ for template in json.loads(sys.stdin.read()):
         ended = "rendered"
     except PromptError as error:
         ended = "refused"
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    status = Path("/proc/self/status").read_text()
+    peak = int(re.search(r"VmHWM:\\s+(\\d+)", status).group(1)) // 1024
     found.append([template, ended, time.perf_counter() - began, peak])
 print(json.dumps(found))
 """

@@ -26,6 +26,7 @@ from aistrale_lab.errors import (
     UnknownScorerError,
     ValidationError,
 )
+from aistrale_lab.scorers.registry import SCORERS
 
 BOTH = ["openai/small", "openai/large"]
 PRICED = """
@@ -358,7 +359,10 @@ async def test_a_scorer_of_ones_own_that_raises_fails_its_score_alone(
         return 1.0
 
     scored = task.model_copy(update={"scorers": ("moody_for_this_test", "number")})
-    experiment = await bench.run(scored, models="openai/large")
+    try:
+        experiment = await bench.run(scored, models="openai/large")
+    finally:
+        SCORERS.remove("moody_for_this_test")
 
     results = experiment.results_df()
     assert results["score_moody_for_this_test"].notna().sum() == 19
