@@ -177,9 +177,12 @@ def test_lab_opens_a_copy_of_the_notebooks_and_leaves_files_alone(shell: Any) ->
     pytest.importorskip("jupyterlab")
     (shell.folder / "datasets").mkdir()
     (shell.folder / "datasets" / demo.PROMPT_SET).write_text("mine")
+    settings = shell.folder / ".jupyter" / "jupyter_server_config.json"
+    settings.parent.mkdir()
+    settings.write_text('{"ServerApp": {"allow_root": true}}')
     going = shell.start("lab", "--no-browser", "--port", "0")
     told = ""
-    while "running at" not in told:
+    while "is running at" not in told:
         line = going.stderr.readline()
         assert line, told
         told += line
