@@ -6,9 +6,10 @@ Nothing here runs on import; `Lab` opens its own `Log` and passes the logger on.
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -70,16 +71,21 @@ class Redactor:
 
 
 class Log:
-    """A log file and the structlog logger that writes JSON lines to it.
+    """A log and the structlog logger that writes to it.
 
-    Tracebacks are kept without local variables, which may hold a key. Nothing is
-    configured globally: a notebook's own structlog stays as it is.
+    JSON lines go to a file; with `human`, lines for a person go to standard error
+    instead. Tracebacks are kept without local variables, which may hold a key.
+    Nothing is configured globally: a notebook's own structlog stays as it is.
     """
 
-    def __init__(self, path: Path | None, *, secrets: Iterable[str] = ()) -> None:
-        target = path if path is not None else Path(os.devnull)
-        self._file = target.open("a", encoding="utf-8", errors="backslashreplace")
-        self.path = path
+    def __init__(
+        self, path: Path | None, *, secrets: Iterable[str] = (), human: bool = False
+    ) -> None:
+        self.path = None if human else path
+        self._file: IO[str] = sys.stderr
+        if not human:
+            target = path if path is not None else Path(os.devnull)
+            self._file = target.open("a", encoding="utf-8", errors="backslashreplace")
         self.logger: FilteringBoundLogger = structlog.wrap_logger(
             structlog.WriteLogger(self._file),
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -90,10 +96,18 @@ class Log:
                     ExceptionDictTransformer(show_locals=False)
                 ),
                 Redactor(secrets),
-                structlog.processors.JSONRenderer(),
+                _human_line if human else structlog.processors.JSONRenderer(),
             ],
         )
 
     def close(self) -> None:
-        """Flush and close the file."""
-        self._file.close()
+        """Close the file; standard error stays open."""
+        if self._file is not sys.stderr:
+            self._file.close()
+
+
+def _human_line(logger: Any, method: str, event: EventDict) -> str:
+    """One line of an event: a line break in a value forges no second one."""
+    head = [event.pop(name) for name in ("timestamp", "level", "event")]
+    rest = [f"{name}={value}" for name, value in event.items()]
+    return visible(" ".join(map(str, [*head, *rest])).replace("\n", "\\n"))

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     store: str = Field(
         default="sqlite:///aistrale.db", validation_alias="AISTRALE_STORE"
     )
+    log: Literal["json", "human"] = Field(
+        default="json", validation_alias="AISTRALE_LOG"
+    )
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias="OPENAI_API_KEY"
     )
@@ -114,7 +117,10 @@ def load_settings(folder: Path | None = None) -> Settings:
     store = local.store or own.store
     if store and "AISTRALE_STORE" not in os.environ:
         merged["AISTRALE_STORE"] = store
-    return Settings(**merged)
+    try:
+        return Settings(**merged)
+    except pydantic.ValidationError as error:
+        _refuse("the environment", _faults(error))
 
 
 def _own_file() -> Path:
@@ -135,11 +141,14 @@ def _read(path: Path) -> _File:
     except tomllib.TOMLDecodeError as error:
         _refuse(path, str(error))
     except pydantic.ValidationError as error:
-        faults = (
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-        )
-        _refuse(path, "; ".join(faults))
+        _refuse(path, _faults(error))
+
+
+def _faults(error: pydantic.ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors(include_input=False, include_url=False)
+    )
 
 
 def _check_pairing(name: str, provider: ProviderSettings, own: _File) -> None:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from aistrale_lab.logs import MASK, Log, redact, visible
 
 KEY = "sk-SECRETsecretSECRETsecret"
@@ -63,3 +65,20 @@ def test_escape_sequences_are_made_visible() -> None:
     assert visible("\x1b]52;c;ZXZpbA==\x07") == "\\x1b]52;c;ZXZpbA==\\x07"
     assert visible("safe\u202egpj.exe") == "safe\\u202egpj.exe"
     assert visible("two\nlines\tand a tab") == "two\nlines\tand a tab"
+
+
+def test_on_request_a_person_reads_one_line_an_event(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log = Log(tmp_path / "lab.log", secrets=["my-own-key"], human=True)
+
+    log.logger.warning(
+        "sample_failed", error="a\nlevel=error \x1b[2J", key="my-own-key"
+    )
+    log.close()
+
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "warning sample_failed error=a\\nlevel=error \\x1b[2J" in said
+    assert "my-own-key" not in said
+    assert not (tmp_path / "lab.log").exists()

@@ -115,3 +115,12 @@ def test_a_broken_file_is_refused_with_its_place(
         load_settings(tmp_path / "here")
 
     assert fault in caught.value.message
+
+
+def test_a_value_of_the_environment_that_is_none_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AISTRALE_LOG", "loud")
+
+    with pytest.raises(ConfigError, match="AISTRALE_LOG: Input should be 'json'"):
+        load_settings(tmp_path / "here")

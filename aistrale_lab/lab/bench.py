@@ -43,7 +43,11 @@ class Lab:
         """
         settings = settings or load_settings()
         opened = Store.open(store or settings.store)
-        log = Log(opened.log_path, secrets=settings.secrets())
+        log = Log(
+            opened.log_path,
+            secrets=settings.secrets(),
+            human=settings.log == "human",
+        )
         return cls(opened, settings, log)
 
     def __enter__(self) -> "Lab":
