@@ -35,6 +35,9 @@ from aistrale_lab.runners.openai_errors import FOREIGN, Filtered, to_error
 from aistrale_lab.runners.payloads import PATHS, to_payload
 from aistrale_lab.runners.responses_answers import ResponsesAnswer, chunk_from_response
 
+_ONE_TRY = "one-try"
+"""Keeps the SDK from drawing a random key for retries that it never makes."""
+
 SENT_AT = "aistrale_sent_at"
 ERROR_BYTES = 64 * 1024
 """How much of an error's body is read."""
@@ -121,7 +124,7 @@ class OpenAIRunner:
             self._path,
             body=to_payload(request, self._endpoint),
             cast_to=httpx2.Response,
-            options={"headers": _RAW},
+            options={"headers": _RAW, "idempotency_key": _ONE_TRY},
         )
 
     async def _chunks(
