@@ -36,7 +36,7 @@ REDIRECTED = (
     "set the final base URL"
 )
 
-_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.I)
+_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing_", re.I)
 _CONTEXT = re.compile(
     r"context_length_exceeded|maximum context length|context window|"
     r"exceeds? the (available )?context|input (is )?too long|prompt is too long|"

@@ -131,7 +131,11 @@ class OpenAIRunner:
         self, response: httpx2.Response, request: Request
     ) -> AsyncIterator[Chunk]:
         headers = response.headers
-        yield Chunk(request_id=headers.get("x-request-id"), limits=rate_limits(headers))
+        yield Chunk(
+            request_id=headers.get("x-request-id"),
+            limits=rate_limits(headers),
+            sent_at=response.request.extensions.get(SENT_AT),
+        )
         api = self._endpoint.api
         async for chunk in read_answer(
             response,

@@ -245,3 +245,12 @@ def test_a_hostile_body_is_read_at_once(piece: bytes) -> None:
     is_content_filter(400, body)
 
     assert perf_counter() - began < 0.5
+
+
+def test_a_rate_limit_that_names_the_billing_page_is_no_lack_of_credit() -> None:
+    text = "Rate limit reached. Visit https://platform.openai.com/account/billing."
+    body = json.dumps({"error": {"message": text, "code": "rate_limit_exceeded"}})
+
+    error = error_from_answer(status=429, headers={}, body=body.encode(), secret=None)
+
+    assert type(error).__name__ == "RateLimitError"
