@@ -6,7 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lab lock bench clean
+TRAINING := .venv-training
+TRAINED := build/weights
+
+.PHONY: demo test check lab lock bench train train-smoke check-weights clean
 
 demo: $(READY)
 	@$(BIN)/aistrale demo
@@ -26,6 +29,26 @@ lab: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python tests/bench/client_cpu.py
+
+# Train the models in the box anew, into $(TRAINED): 45 minutes on two cores.
+train: $(TRAINING)/.ready
+	@$(TRAINING)/bin/python -m aistrale_lab.embedded.training --out $(TRAINED)
+
+# A minute of it, from the data to weights that numpy loads.
+train-smoke: $(TRAINING)/.ready
+	@$(TRAINING)/bin/python -m aistrale_lab.embedded.training --out $(TRAINED)-smoke --steps 60
+	@$(TRAINING)/bin/python -m aistrale_lab.embedded.training.figures $(TRAINED)-smoke
+
+# The weights in the box, against another engine.
+check-weights: $(TRAINING)/.ready
+	@$(TRAINING)/bin/python -m pytest -m training tests/embedded/training/test_transformers.py
+
+$(TRAINING)/.ready: pyproject.toml
+	@echo "Setting up $(TRAINING) (once; it holds torch) ..."
+	@$(PYTHON) -m venv $(TRAINING)
+	@$(TRAINING)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	@$(TRAINING)/bin/python -m pip install --quiet --group training
+	@touch $@
 
 # Resolve the exact pins of pyproject.toml again (needs uv).
 lock:
@@ -51,4 +74,4 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TRAINING) build dist .mypy_cache .pytest_cache .hypothesis

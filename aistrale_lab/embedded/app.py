@@ -13,7 +13,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from aistrale_lab.embedded.models import MODELS, Model
+from aistrale_lab.embedded.asking import ContextTooLong
+from aistrale_lab.embedded.models import Model
 from aistrale_lab.embedded.openai_api import respond
 from aistrale_lab.embedded.replies import (
     Reply,
@@ -36,10 +37,11 @@ class UnknownModel(Exception):
     """No model of that name is in the box."""
 
 
-def make_app(models: Mapping[str, Model] = MODELS) -> ASGIApp:
+def make_app(models: Mapping[str, Model]) -> ASGIApp:
     """The server's application over some models."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(UnknownModel, _unknown_model)
+    app.add_exception_handler(ContextTooLong, _too_long)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)
@@ -107,6 +109,13 @@ async def _unknown_model(request: Request, error: Exception) -> Response:
     if _is_tgi(request):
         return tgi_error(404, str(error))
     return openai_error(404, str(error), param="model", code="model_not_found")
+
+
+async def _too_long(request: Request, error: Exception) -> Response:
+    if _is_tgi(request):
+        return tgi_error(422, str(error), kind="validation")
+    code = "context_length_exceeded"
+    return openai_error(400, str(error), param="messages", code=code)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

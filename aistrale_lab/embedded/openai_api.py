@@ -1,15 +1,18 @@
 """OpenAI's chat completions and completions, whole and streamed."""
 
+import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi.responses import Response
 
+from aistrale_lab.embedded.asking import make_generation
 from aistrale_lab.embedded.generation import Generation
-from aistrale_lab.embedded.models import Model
+from aistrale_lab.embedded.logprobs import chat_logprobs, completion_logprobs
+from aistrale_lab.embedded.models import Model, Token
 from aistrale_lab.embedded.replies import DONE, Events, Reply, around, event, text
 from aistrale_lab.embedded.requests import ChatRequest, CompletionRequest
 
@@ -25,6 +28,7 @@ class _Shape:
     piece: str
     message: Callable[[str], Said]
     delta: Callable[[str], Said]
+    logprobs: Callable[[Sequence[Token], int], Said]
     opening: Said | None
     closing: Said
 
@@ -42,6 +46,7 @@ _CHAT = _Shape(
         }
     },
     delta=lambda said: {"delta": {"content": said}},
+    logprobs=lambda tokens, offset: chat_logprobs(tokens),
     opening={"delta": {"role": "assistant", "content": "", "refusal": None}},
     closing={"delta": {}},
 )
@@ -51,23 +56,19 @@ _TEXT = _Shape(
     piece="text_completion",
     message=lambda said: {"text": said},
     delta=lambda said: {"text": said},
+    logprobs=completion_logprobs,
     opening=None,
     closing={"text": ""},
 )
 
 
 async def respond(model: Model, asked: ChatRequest | CompletionRequest) -> Response:
-    """The answer to a request: `n` choices for each of its conversations."""
+    """The answer to a request: `n` choices for each of its conversations.
+
+    Raises ContextTooLong if the model has no room for one of them.
+    """
     shape = _CHAT if isinstance(asked, ChatRequest) else _TEXT
-    runs = [
-        Generation(
-            pieces=model.answer(turns, asked.sampling),
-            limit=asked.limit,
-            stops=asked.stops,
-        )
-        for turns in asked.conversations
-        for _ in range(asked.n or 1)
-    ]
+    runs = _runs(model, asked)
     head = {
         "id": f"{shape.prefix}-{uuid.uuid4().hex}",
         "object": shape.piece if asked.stream else shape.whole,
@@ -77,15 +78,33 @@ async def respond(model: Model, asked: ChatRequest | CompletionRequest) -> Respo
     }
     if asked.stream:
         return Events(_events(shape, head, runs, model, asked))
+    wholes = await asyncio.gather(*(run.whole() for run in runs))
+    has_logprobs = asked.alternatives is not None
     choices = [
         _choice(
             index,
-            shape.message("".join([text async for text in run.live()])),
+            shape.message(whole.text),
             run.finish_reason,
+            shape.logprobs(whole.tokens, 0) if has_logprobs else None,
         )
-        for index, run in enumerate(runs)
+        for index, (run, whole) in enumerate(zip(runs, wholes, strict=True))
     ]
     return Reply({**head, "choices": choices, "usage": _usage(model, asked, runs)})
+
+
+def _runs(model: Model, asked: ChatRequest | CompletionRequest) -> list[Generation]:
+    sampling = replace(asked.sampling, alternatives=asked.alternatives or 0)
+    return [
+        make_generation(
+            model,
+            turns,
+            replace(sampling, choice=choice),
+            limit=asked.limit,
+            stops=asked.stops,
+        )
+        for turns in asked.conversations
+        for choice in range(asked.n or 1)
+    ]
 
 
 async def _events(
@@ -97,33 +116,40 @@ async def _events(
 ) -> AsyncIterator[bytes]:
     usage: Said = {"usage": None} if asked.with_usage else {}
 
-    def chunk(index: int, said: Said, reason: str | None = None) -> Said:
-        return {**head, "choices": [_choice(index, said, reason)], **usage}
+    def chunk(index: int, said: Said, **more: Any) -> Said:
+        return {**head, "choices": [_choice(index, said, **more)], **usage}
 
     mark = uuid.uuid4().hex
     for index, run in enumerate(runs):
         if shape.opening is not None:
             yield event(chunk(index, shape.opening))
         before, after = around(chunk(index, shape.delta(mark)), mark)
-        async for said in run.live():
-            yield before + text(said) + after
-        yield event(chunk(index, shape.closing, run.finish_reason))
+        offset = 0
+        async for piece in run.pieces():
+            if asked.alternatives is None:
+                yield before + text(piece.text) + after
+                continue
+            logprobs = shape.logprobs(piece.tokens, offset)
+            offset += len(piece.text)
+            yield event(chunk(index, shape.delta(piece.text), logprobs=logprobs))
+        yield event(chunk(index, shape.closing, reason=run.finish_reason))
     if asked.with_usage:
         yield event({**head, "choices": [], "usage": _usage(model, asked, runs)})
     yield DONE
 
 
-def _choice(index: int, said: Said, reason: str | None) -> Said:
-    return {"index": index, **said, "logprobs": None, "finish_reason": reason}
+def _choice(
+    index: int, said: Said, reason: str | None = None, logprobs: Said | None = None
+) -> Said:
+    return {"index": index, **said, "logprobs": logprobs, "finish_reason": reason}
 
 
 def _usage(
     model: Model, asked: ChatRequest | CompletionRequest, runs: list[Generation]
 ) -> dict[str, int]:
-    """Tokens of all turns, without any for the roles, and of all choices."""
-    turns = (text for turns in asked.conversations for _, text in turns)
-    prompt = sum(map(model.count, turns))
-    completion = sum(run.tokens for run in runs)
+    """Tokens of all conversations, and of all choices."""
+    prompt = sum(map(model.prompt_tokens, asked.conversations))
+    completion = sum(run.made for run in runs)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,

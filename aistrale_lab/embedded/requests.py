@@ -52,9 +52,9 @@ class _Generation(_Asked):
 
     @property
     def sampling(self) -> Sampling:
-        """How words are chosen; without a temperature, as OpenAI does."""
+        """How tokens are chosen: greedily, unless a temperature is sent."""
         return Sampling(
-            temperature=1.0 if self.temperature is None else self.temperature,
+            temperature=self.temperature or 0.0,
             top_p=1.0 if self.top_p is None else self.top_p,
             seed=self.seed,
         )
@@ -93,6 +93,13 @@ class ChatRequest(_Generation):
     """A chat completion is asked for."""
 
     messages: list[ChatMessage] = Field(min_length=1)
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+
+    @property
+    def alternatives(self) -> int | None:
+        """As many as `top_logprobs`, if `logprobs` is true."""
+        return (self.top_logprobs or 0) if self.logprobs else None
 
     @property
     def conversations(self) -> list[list[Turn]]:
@@ -104,6 +111,12 @@ class CompletionRequest(_Generation):
     """Texts are to be continued."""
 
     prompt: str | Annotated[list[str], Field(min_length=1, max_length=2048)]
+    logprobs: int | None = Field(default=None, ge=0, le=20)
+
+    @property
+    def alternatives(self) -> int | None:
+        """As many as `logprobs`; 0 is the tokens' own probabilities alone."""
+        return self.logprobs
 
     @property
     def conversations(self) -> list[list[Turn]]:
@@ -122,11 +135,12 @@ class GenerationParameters(_Asked):
     do_sample: bool | None = None
     seed: int | None = None
     details: bool | None = None
+    top_n_tokens: int | None = Field(default=None, ge=1, le=20)
     return_full_text: bool | None = None
 
     @property
     def sampling(self) -> Sampling:
-        """How words are chosen: greedily, unless a setting asks for a draw."""
+        """How tokens are chosen: greedily, unless a setting asks for a draw."""
         drawn = self.do_sample
         if drawn is None:
             drawn = self.temperature is not None
@@ -134,6 +148,7 @@ class GenerationParameters(_Asked):
             temperature=(self.temperature or 1.0) if drawn else 0.0,
             top_p=self.top_p or 1.0,
             seed=self.seed,
+            alternatives=self.top_n_tokens or 0,
         )
 
 

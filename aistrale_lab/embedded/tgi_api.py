@@ -8,8 +8,10 @@ from typing import Any
 
 from fastapi.responses import Response
 
-from aistrale_lab.embedded.generation import Generation
-from aistrale_lab.embedded.models import Model
+from aistrale_lab.embedded.asking import make_generation
+from aistrale_lab.embedded.generation import Piece
+from aistrale_lab.embedded.logprobs import tgi_alternatives, tgi_token
+from aistrale_lab.embedded.models import Model, Token
 from aistrale_lab.embedded.replies import Events, Reply, event
 from aistrale_lab.embedded.requests import (
     MOST_TOKENS,
@@ -21,14 +23,20 @@ Details = dict[str, Any]
 
 
 class TextGeneration:
-    """One request to a model, and its answer."""
+    """One request to a model, and its answer.
+
+    Raises ContextTooLong if the model has no room for it.
+    """
 
     def __init__(self, model: Model, asked: GenerateRequest) -> None:
         self._settings = asked.parameters or GenerationParameters()
         self._prefix = asked.inputs if self._settings.return_full_text else ""
-        self._input_length = model.count(asked.inputs)
-        self._run = Generation(
-            pieces=model.answer([("user", asked.inputs)], self._settings.sampling),
+        turns = [("user", asked.inputs)]
+        self._input_length = model.prompt_tokens(turns)
+        self._run = make_generation(
+            model,
+            turns,
+            self._settings.sampling,
             limit=min(self._settings.max_new_tokens or MOST_TOKENS, MOST_TOKENS),
             stops=[stop for stop in self._settings.stop or [] if stop],
         )
@@ -39,17 +47,21 @@ class TextGeneration:
 
     async def whole(self) -> dict[str, Any]:
         """The answer at once, with its tokens if they were asked for."""
-        said = [text async for text in self._run.live()]
-        answer: dict[str, Any] = {"generated_text": self._prefix + "".join(said)}
+        said = await self._run.whole()
+        answer: dict[str, Any] = {"generated_text": self._prefix + said.text}
         if self._settings.details:
-            tokens = [_token(place, text) for place, text in enumerate(said, 1)]
+            tokens = [tgi_token(token) for token in said.tokens]
             answer["details"] = self._details | {"prefill": [], "tokens": tokens}
+            if self._settings.top_n_tokens:
+                answer["details"]["top_tokens"] = [
+                    tgi_alternatives(token) for token in said.tokens
+                ]
         return answer
 
     async def replied(self, *, in_list: bool) -> Response:
         """The whole answer as a response."""
         answer = await self.whole()
-        counted = {"x-generated-tokens": str(self._run.tokens)}
+        counted = {"x-generated-tokens": str(self._run.made)}
         return Reply([answer] if in_list else answer, headers=self._headers | counted)
 
     @property
@@ -61,29 +73,38 @@ class TextGeneration:
         reason = "length" if self._run.finish_reason == "length" else "eos_token"
         return {
             "finish_reason": "stop_sequence" if self._run.stopped_by else reason,
-            "generated_tokens": self._run.tokens,
+            "generated_tokens": self._run.made,
             "input_length": self._input_length,
             "seed": self._settings.seed,
         }
 
     async def _events(self) -> AsyncIterator[bytes]:
         """Each token is held until the next one, since the last bears the details."""
-        whole, held, place = self._prefix, "", 0
-        async for text in self._run.live():
+        whole, held, place = self._prefix, _NOTHING, 0
+        async for piece in self._run.pieces():
             if place:
-                yield _event(place, held)
-            whole, held, place = whole + text, text, place + 1
-        yield _event(max(place, 1), held, text=whole, details=self._details)
+                yield self._event(place, held)
+            whole, held, place = whole + piece.text, piece, place + 1
+        yield self._event(
+            max(place, 1), held, generated_text=whole, details=self._details
+        )
+
+    def _event(
+        self,
+        place: int,
+        piece: Piece,
+        *,
+        generated_text: str | None = None,
+        details: Details | None = None,
+    ) -> bytes:
+        """An event of one token: of several that came at once, the last one's number."""
+        token = piece.tokens[-1] if piece.tokens else _NO_TOKEN
+        shown = tgi_token(token) | {"text": piece.text}
+        said: Details = {"index": place, "token": shown}
+        if self._settings.top_n_tokens:
+            said["top_tokens"] = tgi_alternatives(token)
+        return event(said | {"generated_text": generated_text, "details": details})
 
 
-def _event(
-    place: int, said: str, *, text: str | None = None, details: Details | None = None
-) -> bytes:
-    token = _token(place, said)
-    ending = {"generated_text": text, "details": details}
-    return event({"index": place, "token": token, **ending})
-
-
-def _token(place: int, said: str) -> dict[str, Any]:
-    """A token; a text has no number in a vocabulary here, so its place stands in."""
-    return {"id": place, "text": said, "logprob": 0.0, "special": False}
+_NO_TOKEN = Token("", b"", number=1)
+_NOTHING = Piece("", ())

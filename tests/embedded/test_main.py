@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 
+from aistrale_lab.embedded.__main__ import _listen
+
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
@@ -103,3 +105,11 @@ def test_only_loopback_is_served(start: Start) -> None:
 
     assert child.returncode == 2
     assert b"127.0.0.1" in told
+
+
+def test_answers_are_sent_packet_by_packet_without_a_wait() -> None:
+    with _listen("127.0.0.1", 0) as listening:
+        client = socket.create_connection(listening.getsockname())
+        accepted, _ = listening.accept()
+        with client, accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -1,14 +1,15 @@
 """The exact bytes of OpenAI's API, and what becomes of a model that fails."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import httpx2
 import pytest
 
 from aistrale_lab.embedded.app import make_app
-from aistrale_lab.embedded.models import MODELS, Sampling, Turn
+from aistrale_lab.embedded.baselines import BASELINES
+from aistrale_lab.embedded.models import Sampling, Token, Turn
 
 ASK = [{"role": "user", "content": "one two"}]
 
@@ -16,27 +17,36 @@ ASK = [{"role": "user", "content": "one two"}]
 class Breaks:
     """A model that says one word and fails."""
 
-    def answer(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[str]:
-        yield "word"
+    context: int | None = None
+
+    async def answer(
+        self, turns: Sequence[Turn], sampling: Sampling
+    ) -> AsyncGenerator[Token, None]:
+        yield Token("word", b"word")
         raise ArithmeticError("secret of the model")
 
-    def count(self, text: str) -> int:
+    def prompt_tokens(self, turns: Sequence[Turn]) -> int:
         return 7
 
 
 class Letters:
     """A model whose tokens are letters; some of them show nothing yet."""
 
-    def answer(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[str]:
-        yield from ["", "a", "", f"{sampling.temperature:g}"]
+    context: int | None = None
 
-    def count(self, text: str) -> int:
-        return len(text)
+    async def answer(
+        self, turns: Sequence[Turn], sampling: Sampling
+    ) -> AsyncGenerator[Token, None]:
+        for text in ["", "a", "", f"{sampling.temperature:g}"]:
+            yield Token(text, text.encode())
+
+    def prompt_tokens(self, turns: Sequence[Turn]) -> int:
+        return sum(len(text) for _, text in turns)
 
 
 @pytest.fixture
 def http() -> httpx2.AsyncClient:
-    app = make_app({**MODELS, "breaks": Breaks(), "letters": Letters()})
+    app = make_app({**BASELINES, "breaks": Breaks(), "letters": Letters()})
     wire = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx2.AsyncClient(transport=wire, base_url="http://box")
 

@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import AsyncInferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
-from aistrale_lab.embedded.models import MODELS
+from aistrale_lab.embedded.inventory import load_models
 
 ASK: list[Any] = [{"role": "user", "content": "one two three four"}]
 
@@ -165,7 +165,7 @@ class TestOpenAI:
     ) -> None:
         listed = {model.id async for model in client.models.list()}
 
-        assert listed == set(MODELS)
+        assert listed == set(load_models())
         for name in listed:
             assert (await client.models.retrieve(name)).id == name
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from aistrale_lab.embedded.generation import Generation
-from aistrale_lab.embedded.models import MODELS, Sampling, Turn, tokens
+from aistrale_lab.embedded.baselines import BASELINES, tokens
+from aistrale_lab.embedded.models import Sampling, Turn
 from aistrale_lab.embedded.nearest import nearest
 
 SHOTS: list[Turn] = [
@@ -18,8 +18,9 @@ SHOTS: list[Turn] = [
 ]
 
 
-def said(model: str, *turns: Turn) -> str:
-    return "".join(MODELS[model].answer(turns, Sampling()))
+async def said(model: str, *turns: Turn) -> str:
+    answer = BASELINES[model].answer(turns, Sampling())
+    return "".join([token.text async for token in answer])
 
 
 @pytest.mark.parametrize(
@@ -39,10 +40,10 @@ def said(model: str, *turns: Turn) -> str:
         ("calculator", [("user", "hello")], "I find no arithmetic to do."),
     ],
 )
-def test_a_baseline_says_what_it_is_for(
+async def test_a_baseline_says_what_it_is_for(
     model: str, turns: list[Turn], answer: str
 ) -> None:
-    assert said(model, *turns) == answer
+    assert await said(model, *turns) == answer
 
 
 def test_the_nearest_text_shares_the_rarest_words() -> None:
@@ -56,27 +57,3 @@ def test_the_nearest_text_shares_the_rarest_words() -> None:
 @given(some.text())
 def test_the_tokens_of_a_text_make_up_the_text(text: str) -> None:
     assert "".join(tokens(text)) == text
-
-
-@given(
-    some.lists(some.text("abc ", min_size=1, max_size=4), max_size=12),
-    some.lists(some.text("abc ", min_size=1, max_size=5), max_size=3),
-)
-def test_streaming_cuts_where_the_whole_text_would_be_cut(
-    pieces: list[str], stops: list[str]
-) -> None:
-    text = "".join(pieces)
-    run = Generation(pieces=iter(pieces), limit=100, stops=stops)
-
-    found = run.whole()
-
-    ends = []  # a stop sequence takes effect once its last letter has come
-    for stop in stops:
-        if stop in text:
-            ends.append(text.find(stop))
-    if not ends:
-        assert found == text
-    else:
-        assert text.startswith(found)
-        assert not any(stop in found for stop in stops)
-        assert any(text.startswith(stop, len(found)) for stop in stops)

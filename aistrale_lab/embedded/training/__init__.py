@@ -1,0 +1,1 @@
+"""How the language models in the box are made; nothing else imports it."""
