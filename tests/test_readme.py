@@ -40,12 +40,13 @@ def test_the_readme_leads_with_the_two_commands() -> None:
 def test_the_demo_prints_the_table_of_the_readme(tmp_path: Path) -> None:
     ended = run("demo", store=tmp_path)
 
-    shown = BLOCKS[1][1].splitlines()
-    printed = ended.stdout.splitlines()
+    *shown, _speed = BLOCKS[1][1].splitlines()
+    *printed, speed = ended.stdout.splitlines()
     assert ended.returncode == 0, ended.stderr
     assert [line.split()[:4] for line in printed] == [
         line.split()[:4] for line in shown
     ]
+    assert "sooner" in speed or "told apart" in speed  # on a busy machine
 
 
 def test_the_first_command_of_the_readme_works_as_it_stands(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Stored results as frames: one row per answer, and one per run and metric."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from aistrale_lab.analysis.columns import (
     column,
     param_column,
 )
-from aistrale_lab.analysis.metrics import mean_metric, percentile
+from aistrale_lab.analysis.metrics import percentile, score_metric
 from aistrale_lab.domain.chat import Message
 from aistrale_lab.domain.tasks import Sample
 from aistrale_lab.errors import NotFoundError, one_of
@@ -35,22 +35,33 @@ _STORED = {c.name: c for c in RESULTS.c if c.name in RESULT_COLUMNS} | {
 }
 """Which column of the store fills which of ours."""
 
+_KEY = {"run_id", "sample_id", "epoch"}
+"""The columns that every frame of results has."""
+
 Key = tuple[str, str, int]
 """Run, sample and epoch: what a result and its scores share."""
 
 
-def results_df(store: Store, run_ids: Iterable[str]) -> pd.DataFrame:
+def results_df(
+    store: Store, run_ids: Iterable[str], columns: Collection[str] | None = None
+) -> pd.DataFrame:
     """One row per sample, model and epoch, failed ones included.
 
     Runs stand in the order given, samples in that of their dataset, then epochs. The
     columns are those of `RESULT_COLUMNS`, then `score_<scorer>` for each scorer, NaN
     where there is no score, then `param_<name>` for each swept parameter. `model` is
     the full `provider/model`; `flags` are parted by commas; of a conversation,
-    `input` is the last user turn. Raises NotFoundError for an unknown run.
+    `input` is the last user turn. `columns` leaves out the other columns before the
+    scores, and spares reading them. Raises NotFoundError for an unknown run.
     """
     runs = _read_runs(store, list(dict.fromkeys(run_ids)))
-    values, run_of = _read_results(store, runs)
-    frame = {name: column(values[name], kind) for name, kind in RESULT_COLUMNS.items()}
+    wanted = _KEY | set(RESULT_COLUMNS if columns is None else columns)
+    values, run_of = _read_results(store, runs, wanted)
+    frame = {
+        name: column(values[name], kind)
+        for name, kind in RESULT_COLUMNS.items()
+        if name in wanted
+    }
     keys = list(
         zip(values["run_id"], values["sample_id"], values["epoch"], strict=True)
     )
@@ -66,8 +77,8 @@ def summary_df(results: pd.DataFrame, runs: Iterable[RunRecord]) -> pd.DataFrame
 
     `value` is the mean over the `n` results that have a score, with its 95 %
     interval. Failed samples have none: they are counted in `failed`, and never
-    silently as wrong; nor is a scorer's own error. Scores count as independent, those
-    of several epochs too. `total` is samples x epochs as planned. Sums of tokens and
+    silently as wrong; nor is a scorer's own error. Epochs are reduced to their mean,
+    groups clustered: see `score_metric`. `total` is samples x epochs as planned. Sums of tokens and
     cost leave out what is unknown, and are missing if nothing is known. Durations
     and times to first token are those of answers; `tokens_per_s` is their output
     tokens over their durations, where both are known.
@@ -103,15 +114,20 @@ def _read_runs(store: Store, run_ids: Sequence[str]) -> list[Row[Any]]:
 
 
 def _read_results(
-    store: Store, runs: Sequence[Row[Any]]
+    store: Store, runs: Sequence[Row[Any]], wanted: Collection[str]
 ) -> tuple[dict[str, list[Any]], list[Row[Any]]]:
     """The values of each column, and the run that each row belongs to."""
     values: dict[str, list[Any]] = {name: [] for name in RESULT_COLUMNS}
+    stored = [
+        name
+        for name in _STORED
+        if name in wanted or (name == "conversation" and "input" in wanted)
+    ]
     run_of: list[Row[Any]] = []
     for run in runs:
-        rows = store.read(_results_of(run))
+        rows = store.read(_results_of(run, stored))
         run_of.extend([run] * len(rows))
-        known = dict(zip(_STORED, zip(*rows, strict=True), strict=True)) if rows else {}
+        known = dict(zip(stored, zip(*rows, strict=True), strict=True)) if rows else {}
         known["input"] = _inputs(known.pop("input", ()), known.get("conversation", ()))
         known["cost_usd"] = [c and float(c) for c in known.pop("cost_usd", ())]
         known["experiment_id"] = [run.experiment_id] * len(rows)
@@ -122,12 +138,12 @@ def _read_results(
     return values, run_of
 
 
-def _results_of(run: Row[Any]) -> Select[Any]:
+def _results_of(run: Row[Any], stored: Sequence[str]) -> Select[Any]:
     member = and_(
         MEMBERS.c.dataset == run.dataset, MEMBERS.c.sample_id == RESULTS.c.sample_id
     )
     return (
-        select(*_STORED.values())
+        select(*(_STORED[name] for name in stored))
         .select_from(RESULTS)
         .outerjoin(MEMBERS, member)
         .outerjoin(SAMPLES, SAMPLES.c.key == MEMBERS.c.sample_key)
@@ -180,8 +196,10 @@ def _metrics_of(run: RunRecord, results: pd.DataFrame) -> list[str]:
 
 
 def _metric(scorer: str, answers: pd.DataFrame) -> dict[str, Any]:
-    scores = answers[f"{SCORE}{scorer}"].dropna()
-    return {"metric": scorer, **mean_metric(scores.to_numpy()).model_dump()}
+    name = f"{SCORE}{scorer}"
+    scored = answers[answers[name].notna()]
+    metric = score_metric(scored[name], scored["sample_id"], scored["group"])
+    return {"metric": scorer, **metric.model_dump()}
 
 
 def _counts(answers: pd.DataFrame) -> dict[str, Any]:

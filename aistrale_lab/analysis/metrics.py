@@ -1,23 +1,14 @@
 """A number over many scores, always with its n and its interval."""
 
-import math
 from collections.abc import Iterable
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+import pandas as pd
 
 from aistrale_lab.domain.values import Value
-from aistrale_lab.errors import ValidationError
-
-LEVEL = 0.95
-"""The confidence level of all intervals where none is asked for."""
-
-Method = Literal["wilson", "t"]
-"""How an interval was computed."""
-
-Interval = tuple[float, float]
+from . import intervals
+from .arrays import LEVEL, Method, finite
+from .clustering import cluster_labels
 
 
 class Metric(Value):
@@ -33,72 +24,32 @@ class Metric(Value):
     method: Method
 
 
-def mean_metric(
-    values: Iterable[float], *, binary: bool | None = None, level: float = LEVEL
+def score_metric(
+    scores: "pd.Series[float]",
+    sample_ids: "pd.Series[str]",
+    groups: "pd.Series[str]",
+    level: float = LEVEL,
 ) -> Metric:
-    """The mean of scores: with Wilson's interval if they are 0 or 1, else Student's t.
+    """The mean score of samples, with the interval of `intervals.mean_interval`.
 
-    `binary` None looks at the values: all 0 or 1 are a proportion. Scores that are
-    missing must be left out before; raises ValidationError for NaN and infinities,
-    and for other values than 0 and 1 if `binary` is true.
+    The epochs of a sample are one observation, their mean: they tell of the model's
+    dice, not of other questions (E. Miller, arXiv 2411.00640 (2024)). Samples of one
+    group are clustered. `n` counts the scores.
     """
-    scores = _finite(values)
-    is_proportion = bool(np.isin(scores, (0.0, 1.0)).all())
-    if binary and not is_proportion:
-        raise ValidationError("binary scores must be 0 or 1")
-    method: Method = "t" if binary is False or not is_proportion else "wilson"
-    if not scores.size:
-        return Metric(method=method)
-    if method == "wilson":
-        interval = wilson_interval(int(scores.sum()), scores.size, level)
-    else:
-        interval = t_interval(scores, level)
-    low, high = interval or (None, None)
+    by_sample = pd.DataFrame({"score": scores, "sample": sample_ids, "group": groups})
+    if sample_ids.duplicated().any():
+        by_sample = by_sample.groupby("sample", sort=False, as_index=False).agg(
+            {"score": "mean", "group": "first"}
+        )
+    labels = cluster_labels(by_sample["group"], by_sample["sample"])
+    found = intervals.mean_interval(by_sample["score"].to_numpy(), labels, level)
     return Metric(
-        value=float(scores.mean()),
-        ci_low=low,
-        ci_high=high,
-        n=scores.size,
-        method=method,
+        value=found.value,
+        ci_low=found.low,
+        ci_high=found.high,
+        n=len(scores),
+        method=found.method,
     )
-
-
-def wilson_interval(successes: int, n: int, level: float = LEVEL) -> Interval | None:
-    """The score interval of a proportion, without continuity correction; None if n = 0.
-
-    E. B. Wilson, Probable inference, the law of succession, and statistical
-    inference, J. Am. Stat. Assoc. 22 (1927) 209-212. It lies within 0 and 1, and has
-    a width even where all or none succeed.
-    """
-    _check_level(level)
-    if not 0 <= successes <= n:
-        raise ValidationError(f"{successes} of {n} is no proportion")
-    if n == 0:
-        return None
-    z = float(ndtri((1 + level) / 2))
-    share = successes / n
-    centre = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low = 0.0 if successes == 0 else max(0.0, (centre - half) / scale)
-    high = 1.0 if successes == n else min(1.0, (centre + half) / scale)
-    return low, high
-
-
-def t_interval(values: Iterable[float], level: float = LEVEL) -> Interval | None:
-    """The interval of a mean by Student's t distribution; None for less than 2 values.
-
-    Student (W. S. Gosset), The probable error of a mean, Biometrika 6 (1908) 1-25;
-    the standard error is s / sqrt(n), with s over n - 1.
-    """
-    _check_level(level)
-    numbers = _finite(values)
-    if numbers.size < 2:
-        return None
-    mean = float(numbers.mean())
-    error = float(numbers.std(ddof=1)) / math.sqrt(numbers.size)
-    half = float(stdtrit(numbers.size - 1, (1 + level) / 2)) * error
-    return mean - half, mean + half
 
 
 def percentile(values: Iterable[float], q: float) -> float | None:
@@ -107,20 +58,5 @@ def percentile(values: Iterable[float], q: float) -> float | None:
     Definition 7 of R. J. Hyndman and Y. Fan, Sample quantiles in statistical
     packages, Am. Stat. 50 (1996) 361-365, numpy's default.
     """
-    numbers = _finite(values)
+    numbers = finite(values)
     return float(np.percentile(numbers, q)) if numbers.size else None
-
-
-def _finite(values: Iterable[float]) -> NDArray[np.float64]:
-    sequence = values if isinstance(values, np.ndarray) else list(values)
-    numbers = np.asarray(sequence, dtype=np.float64)
-    if not np.isfinite(numbers).all():
-        raise ValidationError(
-            "NaN and infinity are no scores; leave out what is missing"
-        )
-    return numbers
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValidationError(f"the level {level!r} is not between 0 and 1")

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from aistrale_lab.analysis.columns import SCORE
+from aistrale_lab.analysis.compare import Compared, Comparison
 from aistrale_lab.analysis.metrics import percentile
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.store.records import RunRecord
@@ -61,6 +63,11 @@ def run_object(
         "completed": run.completed,
         "failed": failed_samples(run),
         "metrics": _metrics(summary),
+        "denominators": {
+            name.removeprefix(SCORE): _denominators(results[name], failed_samples(run))
+            for name in map(str, results)
+            if name.startswith(SCORE)
+        },
         "usage": _usage(results, answered),
         "cost_usd": _sum(results["cost_usd"]),
         "latency": {
@@ -89,11 +96,59 @@ def list_object(run: RunRecord) -> dict[str, Any]:
     }
 
 
+def compare_object(comparison: Comparison) -> dict[str, Any]:
+    """What `compare` prints; differences are candidate minus baseline."""
+    return {
+        "baseline": comparison.baseline.id,
+        "candidate": comparison.candidate.id,
+        "baseline_model": comparison.baseline.model,
+        "candidate_model": comparison.candidate.model,
+        "pairs": comparison.pairs,
+        "dropped": dict(comparison.dropped),
+        "clustered_by": comparison.clustered_by,
+        "cost_ratio": comparison.cost_ratio,
+        "metrics": {one.name: _compared_object(one) for one in comparison.metrics},
+        "flipped": len(comparison.flipped),
+        "warnings": list(comparison.warnings),
+    }
+
+
 def failed_samples(run: RunRecord) -> int:
     """Samples that failed; what a dead lane left unsent counts as failed."""
     if run.status is RunStatus.FAILED:
         return run.planned - run.completed
     return run.failed
+
+
+def _compared_object(compared: Compared) -> dict[str, Any]:
+    paired = compared.paired
+    tests = {
+        "mcnemar": paired.tests.mcnemar,
+        "wilcoxon": paired.tests.wilcoxon,
+        "permutation": paired.tests.permutation,
+    }
+    return {
+        "baseline": compared.baseline,
+        "candidate": compared.candidate,
+        "difference": paired.difference,
+        "ci_low": paired.low,
+        "ci_high": paired.high,
+        "n": paired.n,
+        "method": paired.method,
+        "bca": {"ci_low": paired.bca.low, "ci_high": paired.bca.high},
+        "wins": paired.wins,
+        "losses": paired.losses,
+        "ties": paired.ties,
+        "cohens_dz": paired.cohens_dz,
+        "odds_ratio": paired.odds_ratio,
+        "if_failed_wrong": compared.if_failed_wrong,
+        "binary": compared.is_binary,
+        "tests": {
+            name: {"p_value": value}
+            for name, value in tests.items()
+            if value is not None
+        },
+    }
 
 
 def _metrics(summary: pd.DataFrame | None) -> dict[str, Any]:
@@ -109,6 +164,22 @@ def _metrics(summary: pd.DataFrame | None) -> dict[str, Any]:
         }
         for row in summary.to_dict("records")
         if not pd.isna(row["metric"])
+    }
+
+
+def _denominators(scores: "pd.Series[float]", failed: int) -> dict[str, Any]:
+    """The mean if failed samples were wrong, and if they were right.
+
+    Known for scores from 0 to 1: of a right or wrong answer, or of a share of it.
+    """
+    scores = scores.dropna()
+    is_share = bool(scores.between(0, 1).all()) and len(scores) + failed > 0
+    total = float(scores.sum())
+    count = len(scores) + failed
+    return {
+        "binary": len(scores) > 0 and bool(scores.isin((0, 1)).all()),
+        "if_failed_wrong": total / count if is_share else None,
+        "if_failed_right": (total + failed) / count if is_share else None,
     }
 
 

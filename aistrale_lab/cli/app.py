@@ -201,6 +201,46 @@ def show(
 
 
 @app.command()
+def compare(
+    baseline: Annotated[
+        str, typer.Argument(metavar="BASELINE", help="A run's id, or its beginning.")
+    ],
+    candidate: Annotated[
+        str, typer.Argument(metavar="CANDIDATE", help="The run held against it.")
+    ],
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="EXPR",
+            help="A gate on a difference, such as 'number >= -0.01': the whole interval "
+            "must lie there, or the exit code is 1. May be given several times.",
+        ),
+    ] = None,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="Pair runs of other datasets or prompts too."),
+    ] = False,
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Say whether one run is better than another, and how sure that is.
+
+    `aistrale compare BASELINE CANDIDATE --require "exact > 0"`
+    """
+    from aistrale_lab.cli import compare as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.compare(
+        baseline,
+        candidate,
+        Showing(store, json, quiet),
+        require=require or (),
+        anyway=anyway,
+    )
+
+
+@app.command()
 def score(
     which: o.Which,
     scorer: o.Scorers = None,

@@ -1,39 +1,54 @@
 """`demo`: the main job on the models in the box, offline."""
 
+from aistrale_lab.analysis.summary import compare_object
+from aistrale_lab.cli.comparing import speed_verdict, verdicts
 from aistrale_lab.cli.exits import Exit
-from aistrale_lab.cli.output import note
+from aistrale_lab.cli.output import emit, note
 from aistrale_lab.cli.run import conduct
 from aistrale_lab.cli.shipped import shipped
-from aistrale_lab.cli.showing import Showing
-from aistrale_lab.domain.chat import Message
-from aistrale_lab.domain.tasks import Dataset, PromptTemplate, Sample, Task
+from aistrale_lab.cli.showing import Showing, open_lab
+from aistrale_lab.domain.tasks import Task
 from aistrale_lab.engine.datasets import load_dataset
+from aistrale_lab.lab.bench import Lab
+from aistrale_lab.lab.experiment import Experiment
+from aistrale_lab.lab.handle import RunHandle
 
-PROMPT_SET = "arithmetic.jsonl"
+PROMPT_SET = "skills.jsonl"
 MODELS = (
+    "embedded/small",
+    "embedded/mini",
     "embedded/calculator",
-    "embedded/nearest",
-    "embedded/majority",
-    "embedded/echo",
+    "embedded/constant",
 )
-SHOTS = 20
-"""Samples that are shown to the models as examples, and not asked."""
+QUESTIONS = 390
+"""The first of the prompt set: 30 of each skill."""
+
+AT_ONCE = 1
+"""Calls of a model: with more, times would be those of the queue in the server."""
 
 
 def demo(showing: Showing) -> Exit:
-    """Put a prompt set to the baselines in the box, and say what to do next."""
-    questions = load_dataset(shipped("datasets") / PROMPT_SET)
-    task = make_task(questions)
+    """Put a prompt set to the models in the box, and say what to do next."""
+    questions = load_dataset(shipped("datasets") / PROMPT_SET, limit=QUESTIONS)
+    task = Task(dataset=questions, scorers=("exact",))
     if not showing.quiet:
         note(
-            f"{len(task.dataset)} questions of {PROMPT_SET} go to {len(MODELS)} baseline "
-            f"models in the box, with {SHOTS} others as examples"
+            f"{QUESTIONS} questions of {PROMPT_SET} go to two small language models and "
+            "two baselines in the box; no model was trained on them"
         )
-    code = conduct(
-        lambda lab: lab.start(task, models=list(MODELS), name="demo", fresh=True),
-        showing,
-    )
+    started: list[RunHandle[Experiment]] = []
+
+    def start(lab: Lab) -> RunHandle[Experiment]:
+        started.append(
+            lab.start(
+                task, models=list(MODELS), name="demo", fresh=True, concurrency=AT_ONCE
+            )
+        )
+        return started[0]
+
+    code = conduct(start, showing)
     if not (code or showing.quiet or showing.json):
+        _compare(started[0].experiment_id, showing)
         note(
             "next: aistrale run YOUR.jsonl -m openai/gpt-5-mini --scorer number; "
             "aistrale lab opens the notebooks"
@@ -41,19 +56,10 @@ def demo(showing: Showing) -> Exit:
     return code
 
 
-def make_task(questions: Dataset) -> Task:
-    """The first samples are shown as few-shot turns, the others are asked."""
-    shown, asked = questions.samples[:SHOTS], questions.samples[SHOTS:]
-    shots = tuple(turn for sample in shown for turn in _turns(sample))
-    return Task(
-        dataset=Dataset(name=questions.name, samples=asked),
-        prompt=PromptTemplate(shots=shots),
-        scorers=("number",),
-    )
-
-
-def _turns(sample: Sample) -> tuple[Message, Message]:
-    return (
-        Message(role="user", content=sample.input_text),
-        Message(role="assistant", content=sample.require_target()),
-    )
+def _compare(experiment_id: str, showing: Showing) -> None:
+    """Hold the first model against the second, in words."""
+    with open_lab(showing) as lab:
+        candidate, baseline = lab.experiment(experiment_id).runs[:2]
+        found = compare_object(lab.compare(baseline, candidate))
+    lines = [*verdicts(found), speed_verdict(found)]
+    emit("".join(f"\n{line}" for line in lines) + "\n")

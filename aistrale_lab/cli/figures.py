@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 UNKNOWN = "–"
@@ -20,12 +21,12 @@ def share(part: int, whole: int) -> str:
     return f"{part:,}/{whole:,}"
 
 
-def metric(found: dict[str, Any] | None) -> tuple[str, str]:
-    """A metric's value and its interval; percent where it is a proportion."""
+def metric(found: dict[str, Any] | None, *, binary: bool = False) -> tuple[str, str]:
+    """A metric's value and its interval; in percent if its scores are right or wrong."""
     if found is None or found["value"] is None:
         return UNKNOWN, ""
     value, low, high = found["value"], found["ci_low"], found["ci_high"]
-    if found["method"] == "wilson":
+    if binary:
         shown = f"{100 * value:.1f} %"
         digits, scale = 1, 100.0
     else:
@@ -78,6 +79,54 @@ def span(length: float) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours:,} h {minutes} min"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A metric of two runs in words: both means, their difference, its interval."""
+
+    baseline: str
+    candidate: str
+    difference: str
+    interval: str
+
+
+def compared(name: str, found: dict[str, Any]) -> Compared:
+    """A compared metric in its unit: points of a percent, ms or s, USD, or as it is."""
+    sides = found["baseline"], found["candidate"]
+    ends = found["ci_low"], found["ci_high"]
+    difference = found["difference"]
+    scale, digits, unit, apart = _unit_of(name, found)
+    shown = [UNKNOWN if x is None else f"{scale * x:,.{digits}f}{unit}" for x in sides]
+    moved = UNKNOWN
+    if difference is not None:
+        moved = f"{scale * difference:+,.{digits}f}{apart}"
+    interval = ""
+    if ends[0] is not None and ends[1] is not None:
+        low, high = (f"{scale * end:+,.{digits}f}" for end in ends)
+        interval = f"[{low}, {high}]"
+    return Compared(shown[0], shown[1], moved, interval)
+
+
+def probability(p_value: float | None) -> str:
+    """A p-value; no more of it than matters."""
+    if p_value is None:
+        return UNKNOWN
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def _unit_of(name: str, found: dict[str, Any]) -> tuple[float, int, str, str]:
+    """Scale, digits, the unit of a mean and that of a difference."""
+    if found["binary"]:
+        return 100.0, 1, " %", " points"
+    known = [abs(found[side]) for side in ("baseline", "candidate") if found[side]]
+    if name.endswith("_s"):
+        longest = max(known, default=0.0)
+        return (1_000.0, 1, " ms", " ms") if longest < 1 else (1.0, 2, " s", " s")
+    if name == "cost_usd":
+        return 1.0, max((_cents(amount) for amount in known), default=2), " $", " $"
+    low, high = found["ci_low"], found["ci_high"]
+    return 1.0, _digits_of(low, high, found["difference"] or 0.0), "", ""
 
 
 def _digits_of(low: float | None, high: float | None, value: float) -> int:

@@ -55,6 +55,7 @@ def report(
         return worst(codes | {Exit.BROKEN})
     show_runs(lab, experiment.id, runs, showing)
     codes |= {explain_runs(experiment.id, runs), explain_scores(runs, scorers)}
+    explain_denominators(runs)
     if not showing.quiet:
         remark(runs)
     return worst(codes)
@@ -104,6 +105,28 @@ def explain_scores(runs: Sequence[dict[str, Any]], scorers: Sequence[str]) -> Ex
                 line = f"{missing:,} answers could not be scored by {name}"
                 told.append(f"{_title(run)}: {line}")
     return _tell(told)
+
+
+def explain_denominators(runs: Sequence[dict[str, Any]]) -> None:
+    """Say what failed samples could do to each mean, and if they spoil comparisons."""
+    for run in runs:
+        for name, found in run["metrics"].items():
+            means = run["denominators"][name]
+            if not (run["failed"] and found["n"]) or means["if_failed_wrong"] is None:
+                continue
+            ends = means["if_failed_wrong"], found["value"], means["if_failed_right"]
+            shown = " / ".join(f"{100 * end:.1f}" for end in ends)
+            note(
+                f"{_title(run)}: {name} is {shown} % with failed samples as wrong / "
+                "left out / as right"
+            )
+    shares = [run["failed"] / run["samples"] for run in runs if run["samples"]]
+    if len(set(shares)) > 1:
+        told = ", ".join(f"{_title(run)} {run['failed']:,}" for run in runs)
+        note(
+            f"samples failed at other rates ({told}): the means are of other samples, "
+            "compare them with care"
+        )
 
 
 def remark(runs: Sequence[dict[str, Any]]) -> None:

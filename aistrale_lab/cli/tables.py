@@ -127,8 +127,13 @@ def _metrics(runs: Sequence[Run]) -> list[Column]:
     names = dict.fromkeys(name for run in runs for name in run["metrics"])
     columns = []
     for name in names:
-        found = [run["metrics"].get(name) for run in runs]
-        shown = [figures.metric(metric) for metric in found]
+        shown = [
+            figures.metric(
+                run["metrics"].get(name),
+                binary=run["denominators"].get(name, {}).get("binary", False),
+            )
+            for run in runs
+        ]
         columns.append(Column(_one_line(name), [value for value, _ in shown]))
         columns.append(Column("95 %\ninterval", _aligned(i for _, i in shown)))
         if not _same_n(runs):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Task
@@ -17,6 +17,9 @@ from aistrale_lab.scorers.base import NamedScorer, check_targets, make_scorers
 from aistrale_lab.settings import Settings, load_settings
 from aistrale_lab.store.records import RunRecord
 from aistrale_lab.store.results import Store
+
+if TYPE_CHECKING:
+    from aistrale_lab.analysis.compare import Comparison
 
 
 class Lab:
@@ -147,6 +150,33 @@ class Lab:
         task = self._store.load_task(runs[0].experiment_id)
         check_targets(made, task.dataset)
         return self._engine.wait(self._score(task, runs, made))
+
+    def compare(
+        self,
+        baseline: str | RunRecord,
+        candidate: str | RunRecord,
+        *,
+        anyway: bool = False,
+        **how: Any,
+    ) -> "Comparison":
+        """Candidate minus baseline, paired by sample: is it better, and how sure?
+
+        Both are runs, by id or the beginning of it. `how` is `level`, `draws` and
+        `seed`. Raises ValidationError if they asked other datasets or prompts, unless
+        `anyway`.
+        """
+        from aistrale_lab.analysis.compare import compare
+        from aistrale_lab.analysis.frames import results_df
+        from aistrale_lab.analysis.pairing import USED
+
+        runs = [
+            which if isinstance(which, RunRecord) else self._store.get_run(which)
+            for which in (baseline, candidate)
+        ]
+        results = [results_df(self._store, [run.id], USED) for run in runs]
+        asked = [self._store.get_experiment(run.experiment_id) for run in runs]
+        before, after = zip(runs, asked, results, strict=True)
+        return compare(before, after, anyway=anyway, **how)
 
     def export(self, which: str, path: Path | str, *, raw: bool = False) -> int:
         """Write a run's or an experiment's results to a file; returns the rows.

@@ -12,7 +12,7 @@ import pytest
 
 from aistrale_lab.analysis.columns import RESULT_COLUMNS, SUMMARY_COLUMNS
 from aistrale_lab.analysis.frames import results_df, summary_df
-from aistrale_lab.analysis.metrics import wilson_interval
+from aistrale_lab.analysis.intervals import wilson
 from aistrale_lab.domain.chat import Completion, FinishReason, Message, Usage
 from aistrale_lab.domain.runs import RunSpec, SampleResult, SampleScore, Score, Timing
 from aistrale_lab.domain.tasks import Dataset, ModelRef, Sample, Task
@@ -327,7 +327,8 @@ async def test_failed_samples_are_counted_apart_from_the_scores(store: Store) ->
 
     same = summary.set_index("metric").loc["same"]
     assert (same["value"], same["n"], same["total"], same["failed"]) == (0.5, 2, 3, 1)
-    assert (same["ci_low"], same["ci_high"]) == wilson_interval(1, 2)
+    expected = wilson(1, 2)
+    assert (same["ci_low"], same["ci_high"]) == (expected.low, expected.high)
     assert same["method"] == "wilson"
 
 

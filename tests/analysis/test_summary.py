@@ -47,6 +47,7 @@ def record(**fields: Any) -> RunRecord:
 
 
 def results(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    rows = [{"sample_id": str(place), **row} for place, row in enumerate(rows)]
     frame = {
         name: column([row.get(name) for row in rows], kind)
         for name, kind in RESULT_COLUMNS.items()
@@ -95,6 +96,7 @@ def test_a_run_says_everything_of_the_contract(objects: Any) -> None:
     run = objects([record()], rows)[0]
 
     metric = run.pop("metrics")["number"]
+    assert run.pop("denominators")["number"]["binary"] is True
     latency = run.pop("latency")
     assert run == {
         "run_id": "01",
@@ -122,6 +124,26 @@ def test_a_run_says_everything_of_the_contract(objects: Any) -> None:
     assert latency["duration_s"]["p50"] == 1.0
     assert latency["time_to_first_token_s"]["p99"] == 0.1
     assert latency["queue_s"]["p50"] == 0.01
+
+
+def test_a_mean_is_told_with_failed_samples_as_wrong_and_as_right(
+    objects: Any,
+) -> None:
+    rows = [answer(score_number=1.0)] * 80 + [answer(score_number=0.0)] * 10
+    failed = {"planned": 100, "completed": 90, "failed": 10}
+
+    run = objects([record(**failed)], rows + [FAILURE] * 10)[0]
+
+    means = run["metrics"]["number"] | run["denominators"]["number"]
+    shown = [means[name] for name in ("if_failed_wrong", "value", "if_failed_right")]
+    assert [round(100 * share, 1) for share in shown] == [80.0, 88.9, 90.0]
+
+
+def test_scores_that_are_no_shares_have_no_such_bounds(objects: Any) -> None:
+    run = objects([record()], [answer(score_number=17.0), FAILURE])[0]
+
+    means = run["denominators"]["number"]
+    assert (means["if_failed_wrong"], means["binary"]) == (None, False)
 
 
 def test_what_is_unknown_is_null_and_counted(objects: Any) -> None:

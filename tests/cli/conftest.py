@@ -34,6 +34,13 @@ def one_run(**fields: Any) -> dict[str, Any]:
                 "method": "wilson",
             }
         },
+        "denominators": {
+            "number": {
+                "binary": True,
+                "if_failed_wrong": 0.9,
+                "if_failed_right": 0.9,
+            }
+        },
         "usage": {"input_tokens": 12345, "output_tokens": 678, "unknown": 0},
         "cost_usd": 0.0123,
         "latency": {

@@ -1,0 +1,106 @@
+"""`compare`: two runs of one prompt set, in words, as JSON, and as a gate."""
+
+import json
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def runs(shell: Any) -> dict[str, str]:
+    """The runs of three models on a few sums, by model."""
+    models = ["calculator", "constant", "mini"]
+    words = [word for name in models for word in ("-m", f"embedded/{name}")]
+    lines = [
+        {"input": f"What is {n} + {n}? Give only the number.", "target": str(2 * n)}
+        for n in range(10, 50)
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (shell.folder / "sums.jsonl").write_text(text)
+    ended = shell.run("run", "sums.jsonl", *words, "--scorer", "exact", "--json")
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)["runs"]
+    return {run["model"].removeprefix("embedded/"): run["run_id"] for run in found}
+
+
+def test_the_table_tells_differences_and_a_verdict(shell: Any, runs: Any) -> None:
+    ended = shell.run("compare", runs["constant"], runs["calculator"])
+
+    assert ended.returncode == 0, ended.stderr
+    assert "+100.0 points" in ended.stdout
+    assert all(
+        name in ended.stdout for name in ("latency", "TTFT", "tokens out", "cost")
+    )
+    assert (
+        "embedded/calculator scores higher than embedded/constant on exact"
+        in ended.stdout
+    )
+
+
+def test_the_json_is_that_of_the_contract(shell: Any, runs: Any) -> None:
+    ended = shell.run("compare", runs["constant"], runs["calculator"], "--json")
+
+    found = json.loads(ended.stdout)
+    exact = found["metrics"]["exact"]
+    assert (found["baseline"], found["candidate"]) == (
+        runs["constant"],
+        runs["calculator"],
+    )
+    assert (found["pairs"], set(found["dropped"].values())) == (40, {0})
+    assert (exact["difference"], exact["wins"], exact["losses"]) == (1.0, 40, 0)
+    assert exact["tests"]["mcnemar"]["p_value"] == 2 * 0.5**40
+
+
+@pytest.mark.parametrize(
+    ("gates", "code"),
+    [
+        (["exact > 0"], 0),
+        (["exact > 0", "exact >= 0.999"], 1),
+        (["exact < 0"], 1),
+    ],
+)
+def test_a_gate_that_is_not_met_is_exit_code_1(
+    shell: Any, runs: Any, gates: list[str], code: int
+) -> None:
+    words = [word for gate in gates for word in ("--require", gate)]
+
+    ended = shell.run("compare", runs["constant"], runs["calculator"], *words)
+
+    assert ended.returncode == code
+    assert ("is not met" in ended.stderr) == (code == 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nothing", "nothing"], "there is no run"),
+        (["", ""], "no run is named"),
+        (["{calculator}", "{mini}", "--require", "exact"], "is no gate"),
+        (["{calculator}", "{mini}", "--require", "speed > 1"], "nothing named 'speed'"),
+    ],
+)
+def test_bad_words_are_exit_code_2(
+    shell: Any, runs: Any, words: list[str], told: str
+) -> None:
+    ended = shell.run("compare", *(word.format(**runs) for word in words))
+
+    assert ended.returncode == 2
+    assert told in ended.stderr
+
+
+def test_runs_of_other_prompts_are_not_paired_unless_told(
+    shell: Any, runs: Any
+) -> None:
+    other = shell.run(
+        *("run", "sums.jsonl", "-m", "embedded/mini", "--scorer", "exact"),
+        *("--prompt", "Please: {{ input }}", "--json"),
+    )
+    run_id = json.loads(other.stdout)["runs"][0]["run_id"]
+
+    refused = shell.run("compare", runs["mini"], run_id)
+    forced = shell.run("compare", runs["mini"], run_id, "--anyway")
+
+    assert refused.returncode == 2
+    assert "another prompt" in refused.stderr
+    assert forced.returncode == 0
+    assert "the runs have another prompt" in forced.stderr
