@@ -41,11 +41,12 @@ GRACE = 0.5
 class Stop(IntEnum):
     """Why a lane sends no more; the worst of several wins."""
 
-    PARKED = 1
-    DEAD = 2
-    BUDGET = 3
-    CANCELLED = 4
-    BROKEN = 5
+    DECIDED = 1
+    PARKED = 2
+    DEAD = 3
+    BUDGET = 4
+    CANCELLED = 5
+    BROKEN = 6
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ class Job:
     def status(self) -> RunStatus:
         """The state that the run ends in."""
         progress = self.progress
-        if self.stop in (Stop.CANCELLED, Stop.BUDGET, Stop.PARKED, Stop.BROKEN):
+        if self.stop not in (None, Stop.DEAD):
             return RunStatus.INTERRUPTED
         nothing_worked = progress.failed == progress.done and not progress.skipped
         if self.stop is Stop.DEAD or (nothing_worked and progress.total):

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from structlog.typing import FilteringBoundLogger
 
-from aistrale_lab.domain.runs import RunStatus, SampleResult
+from aistrale_lab.domain.runs import RunStatus, SampleResult, SampleScore
 from aistrale_lab.domain.tasks import Sample, Task
 from aistrale_lab.engine.budget import Budget
 from aistrale_lab.engine.execute import Job, OnResult, Stop, execute
@@ -21,6 +21,7 @@ from aistrale_lab.errors import LabError, RunnerError
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import LanePlan, cost_bound
 from aistrale_lab.lab.scoring import Scoring
+from aistrale_lab.lab.stopping import StoppingRule
 from aistrale_lab.runners.base import Runner
 from aistrale_lab.runners.registry import make_runner
 from aistrale_lab.scorers.base import NamedScorer
@@ -42,6 +43,8 @@ class Conductor:
     spent: Decimal = Decimal(0)
     lag: LagWatch = field(default_factory=LagWatch)
     turnstile: Turnstile = field(default_factory=Turnstile)
+    rule: StoppingRule | None = field(default=None, init=False)
+    jobs: list[Job] = field(default_factory=list, init=False)
 
     async def conduct(self) -> list[Job]:
         """Run every lane to its end and store how each ended.
@@ -50,24 +53,61 @@ class Conductor:
         A StoreError is raised after everything was shut down.
         """
         self.lag.start()
-        scoring = Scoring(self.scorers, self.store.recorder.save_scores)
-        jobs: list[Job] = []
+        self.rule = self._make_rule()
+        scoring = Scoring(
+            self.scorers, self.store.recorder.save_scores, self._observe_scores
+        )
         try:
             async with AsyncExitStack() as stack:
                 try:
-                    jobs = await self._make_jobs(stack)
+                    await self._make_jobs(stack)
+                    self._observe_what_is_known()
                     await self._score_what_is_left(scoring)
-                    await execute(jobs, self._keeper(scoring))
+                    await execute(self.jobs, self._keeper(scoring))
                 except asyncio.CancelledError:
                     self.log.info("experiment_stopped")
                 await scoring.drain()
         finally:
             self.lag.stop()
-            await self._close_runs(jobs)
-        for job in jobs:
+            await self._close_runs(self.jobs)
+        for job in self.jobs:
             if job.stop is Stop.BROKEN and job.cause is not None:
                 raise job.cause
-        return jobs
+        return self.jobs
+
+    def _make_rule(self) -> StoppingRule | None:
+        if self.options.stop_when is None:
+            return None
+        return StoppingRule(
+            self.task,
+            [plan.spec.run_id for plan in self.plans],
+            end=self._decide,
+            warn=lambda told: self.log.warning("no_stopping_rule", reason=told),
+            seed=self.plans[0].spec.experiment_id,
+            effect=self.options.effect,
+        )
+
+    def _decide(self, reason: str) -> None:
+        for job in self.jobs:
+            job.end(Stop.DECIDED, reason)
+
+    def _observe_scores(self, run_id: str, scores: list[SampleScore]) -> None:
+        if self.rule is None:
+            return
+        for found in scores:
+            if found.scorer == self.scorers[0].name:
+                value = found.score.value if found.score else None
+                self.rule.observe(run_id, found.sample_id, value)
+
+    def _observe_what_is_known(self) -> None:
+        """Tell the rule what an earlier process has seen; it may be decided already."""
+        if self.rule is None:
+            return
+        for run_id, finished in self.finished.items():
+            known = self.store.known_scores(run_id, self.scorers[0].name)
+            for sample_id, _ in finished:
+                if sample_id in known:
+                    self.rule.observe(run_id, sample_id, known[sample_id])
 
     def _keeper(self, scoring: Scoring) -> OnResult:
         async def keep(sample: Sample, found: SampleResult) -> None:
@@ -78,6 +118,8 @@ class Conductor:
                 )
             else:
                 self._log_failure(found)
+                if self.rule is not None:
+                    self.rule.observe(found.run_id, sample.id, None)
 
         return keep
 
@@ -102,13 +144,12 @@ class Conductor:
             attempts=found.attempts,
         )
 
-    async def _make_jobs(self, stack: AsyncExitStack) -> list[Job]:
+    async def _make_jobs(self, stack: AsyncExitStack) -> None:
         budget = None
         if self.options.budget is not None:
             budget = Budget(self.options.budget, spent=self.spent)
         runners: dict[str, Runner] = {}
         paces: dict[str, Pace] = {}
-        jobs = []
         for plan in self.plans:
             provider, model = plan.endpoint.provider, str(plan.spec.model)
             where = model if plan.endpoint.kind == "replay" else provider
@@ -117,9 +158,8 @@ class Conductor:
                 stack.push_async_callback(runners[where].close)
             paces.setdefault(model, self._pace(plan))
             lane = self._lane(plan, runners[where], paces[model], budget)
-            jobs.append(self._job(plan, lane))
-        await self._open(runners, jobs)
-        return jobs
+            self.jobs.append(self._job(plan, lane))
+        await self._open(runners, self.jobs)
 
     def _pace(self, plan: LanePlan) -> Pace:
         options = self.options
@@ -156,7 +196,7 @@ class Conductor:
         return Job(
             spec=plan.spec,
             lane=lane,
-            samples=self.task.dataset.samples,
+            samples=self.rule.order if self.rule else self.task.dataset.samples,
             epochs=self.task.epochs,
             render=compile_prompt(self.task.prompt).render,
             skip=lambda sample_id, epoch: (sample_id, epoch) in finished,

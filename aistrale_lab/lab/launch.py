@@ -33,6 +33,7 @@ from aistrale_lab.lab.resuming import (
     replay_records,
     spec_of,
 )
+from aistrale_lab.lab.stopping import check_stoppable
 from aistrale_lab.logs import Log
 from aistrale_lab.pricing import Price
 from aistrale_lab.runners.base import Endpoint
@@ -95,6 +96,8 @@ class Launcher:
             new_id=new_id,
             prices=self._prices(),
         )
+        if chosen.stop_when is not None:
+            check_stoppable(task, [plan.spec.run_id for plan in plans])
         self._store.add_experiment(
             experiment_id=experiment_id,
             name=name,
@@ -143,6 +146,8 @@ class Launcher:
             for run, ref in zip(runs, refs, strict=True)
         ]
         check_unchanged(runs, plans)
+        if chosen.stop_when is not None:
+            check_stoppable(task, [run.id for run in runs])
         check_budget(plans, chosen)
         return self._launch(task, plans, scorers, chosen, failed=failed)
 

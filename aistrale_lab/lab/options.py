@@ -1,7 +1,7 @@
 """How a task is run, apart from what it asks."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 from pydantic import Field
@@ -10,12 +10,17 @@ from aistrale_lab.domain.values import Value
 from aistrale_lab.engine.generate import Policy
 from aistrale_lab.errors import ValidationError, one_of
 
+EFFECT = 0.1
+"""The difference of scores that a stopping rule is tuned to."""
+
 
 class RunOptions(Value):
     """Concurrency, patience, limits and money of a run.
 
     `concurrency` is per lane; `timeout` and `stall` are seconds; `budget` is USD
-    over all lanes; `rpm` and `tpm` hold for each lane.
+    over all lanes; `rpm` and `tpm` hold for each lane. `stop_when="decided"` sends the
+    samples in random order, and no more once it is certain enough which of two models
+    scores higher; `effect` is the difference that shall be decided soonest.
     """
 
     concurrency: int = Field(default=16, ge=1, le=10_000)
@@ -28,6 +33,8 @@ class RunOptions(Value):
     tpm: int | None = Field(default=None, ge=1)
     budget: Decimal | None = Field(default=None, gt=0)
     stream: bool = True
+    stop_when: Literal["decided"] | None = None
+    effect: float = Field(default=EFFECT, gt=0, le=1)
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> "RunOptions":

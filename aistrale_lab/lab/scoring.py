@@ -24,6 +24,9 @@ CONCURRENT = 16
 SaveScores = Callable[[str, list[SampleScore]], Awaitable[None]]
 """Stores the scores of a run and returns once they are on disk."""
 
+OnScores = Callable[[str, list[SampleScore]], None]
+"""Hears of scores of a run once they are on disk."""
+
 
 @dataclass(slots=True)
 class _Answer:
@@ -40,10 +43,16 @@ class Scoring:
     gives a score with an error; a failure of the store ends in `drain`.
     """
 
-    def __init__(self, scorers: Sequence[NamedScorer], save: SaveScores) -> None:
+    def __init__(
+        self,
+        scorers: Sequence[NamedScorer],
+        save: SaveScores,
+        on_scores: OnScores | None = None,
+    ) -> None:
         self._scorers = [scorer for scorer in scorers if not scorer.is_async]
         self._awaited = [scorer for scorer in scorers if scorer.is_async]
         self._save = save
+        self._on_scores = on_scores
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(BACKLOG)
         self._places = asyncio.Semaphore(CONCURRENT)
@@ -135,3 +144,6 @@ class Scoring:
             await self._save(run_id, scores)
         except LabError as error:
             self._fault = error
+            return
+        if self._on_scores is not None:
+            self._on_scores(run_id, scores)

@@ -26,7 +26,7 @@ from aistrale_lab.store.reading import (
 from aistrale_lab.store.recorder import Recorder
 from aistrale_lab.store.records import ExperimentRecord, RunRecord
 from aistrale_lab.store.spool import Spool
-from aistrale_lab.store.writing import RESULTS, write_rows
+from aistrale_lab.store.writing import RESULTS, SCORES, write_rows
 
 
 class Store:
@@ -219,6 +219,21 @@ class Store:
             last = page[-1].id
             for row in page:
                 yield row.sample_id, row.epoch, completion_of(row)
+
+    def known_scores(self, run_id: str, scorer: str) -> dict[str, float | None]:
+        """Each sample's score in a run of one epoch; None where there can be none.
+
+        That is a sample whose call failed, or whose scorer did. Samples that are still
+        to be scored are left out.
+        """
+        failed = select(RESULTS.c.sample_id).where(
+            RESULTS.c.run_id == run_id, RESULTS.c.error_type.is_not(None)
+        )
+        scored = select(SCORES.c.sample_id, SCORES.c.value).where(
+            SCORES.c.run_id == run_id, SCORES.c.scorer == scorer
+        )
+        found: dict[str, float | None] = {row[0]: None for row in self.read(failed)}
+        return found | {row.sample_id: row.value for row in self.read(scored)}
 
     def _newest(self, condition: Any) -> ExperimentRecord | None:
         statement = select(EXPERIMENTS).where(condition)
