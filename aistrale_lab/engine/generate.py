@@ -156,7 +156,7 @@ class _Asked:
             lane.pace.succeeded()
         except RunnerError as error:
             outcome.error = error
-            cost = Decimal(0) if _unbilled(error) else None
+            cost = Decimal(0) if _unbilled(error, heard) else None
             if isinstance(error, RateLimitError) and error.transient:
                 lane.pace.refused(error.retry_after)
         finally:
@@ -247,9 +247,10 @@ async def _pause(lane: Lane, error: RunnerError, *, tries: int) -> float:
     raise LaneEnded
 
 
-def _unbilled(error: RunnerError) -> bool:
+def _unbilled(error: RunnerError, heard: Heard) -> bool:
     """Whether the provider said no before it began to answer."""
-    return error.status is not None and error.status >= 400
+    refused = error.status is not None and error.status >= 400
+    return refused and not heard.moments
 
 
 def _used(usage: Usage | None) -> int | None:

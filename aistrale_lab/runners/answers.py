@@ -5,9 +5,14 @@ from typing import Any
 
 import pydantic_core
 
-from aistrale_lab.domain.chat import FinishReason, Usage
+from aistrale_lab.domain.chat import Chunk, FinishReason, Usage
 from aistrale_lab.errors import MalformedAnswerError, RunnerError, TruncatedAnswerError
-from aistrale_lab.runners.http_errors import RAW_KEPT, error_from_answer
+from aistrale_lab.runners.http_errors import (
+    RAW_KEPT,
+    error_from_answer,
+    is_content_filter,
+    unwrapped,
+)
 
 LARGEST = 2**63 - 1
 
@@ -28,12 +33,35 @@ _REASONS = {
 }
 
 
+_STATUSES = {
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "unauthenticated": 401,
+    "billing_not_active": 402,
+    "insufficient_quota": 402,
+    "permission_denied": 403,
+    "permission_error": 403,
+    "model_not_found": 404,
+    "not_found_error": 404,
+    "context_length_exceeded": 400,
+    "invalid_argument": 400,
+    "invalid_request_error": 400,
+    "badrequesterror": 400,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "resource_exhausted": 429,
+    "too_many_requests": 429,
+}
+"""Words for errors inside an answer of status 200, as the statuses they stand for."""
+
+
 def parse_json(payload: bytes) -> dict[str, Any]:
     """The JSON object of an answer or event; raises MalformedAnswerError."""
     try:
         parsed = pydantic_core.from_json(payload)
     except ValueError:
         parsed = _parse_slowly(payload)
+    parsed = unwrapped(parsed)
     if not isinstance(parsed, dict):
         raise malformed(f"a JSON {type(parsed).__name__} is no answer", payload)
     return parsed
@@ -105,18 +133,44 @@ def usage_of(said: Any) -> tuple[Usage, tuple[str, ...]]:
 
 def raise_for_error(event: dict[str, Any], *, secret: str | None = None) -> None:
     """Raise what an error body or event of status 200 says, if it is one."""
-    if not event.get("error"):
+    if not is_error(event):
         return
     body = json.dumps(event).encode()
     status = error_status(event)
     raise error_from_answer(status=status, headers={}, body=body, secret=secret)
 
 
+def is_error(event: dict[str, Any]) -> bool:
+    """Whether a body or event is an error; older vLLM says so by its `object`."""
+    return bool(event.get("error")) or event.get("object") == "error"
+
+
+def is_filter_error(event: dict[str, Any]) -> bool:
+    """Whether an error says that the content filter took the rest of the answer."""
+    return is_error(event) and is_content_filter(200, json.dumps(event).encode())
+
+
 def error_status(event: dict[str, Any]) -> int:
-    """The HTTP status that an error event names as its code; else 500."""
-    error = event.get("error")
-    said = error.get("code") if isinstance(error, dict) else None
-    return said if type(said) is int and 400 <= said < 600 else 500
+    """The HTTP status that an error event names, by number or by word; else 500."""
+    error = event.get("error", event)
+    if not isinstance(error, dict):
+        return 500
+    said = [str(error.get(name)) for name in ("code", "status", "type")]
+    numbers = (int(one) for one in said if one.isdecimal() and len(one) == 3)
+    number = next((one for one in numbers if 400 <= one < 600), None)
+    words = (_STATUSES.get(one.lower()) for one in said)
+    return number or next((status for status in words if status), 500)
+
+
+def filtered(body: bytes) -> Chunk:
+    """The chunk of an answer that the provider's filter kept back."""
+    usage, flags = usage_of(None)
+    return Chunk(
+        finish_reason=FinishReason.CONTENT_FILTER,
+        usage=usage,
+        raw=body.decode("utf-8", "replace"),
+        flags=flags,
+    )
 
 
 def truncated(wire: bytes) -> RunnerError:

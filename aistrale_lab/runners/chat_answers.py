@@ -5,7 +5,9 @@ from typing import Any
 
 from aistrale_lab.domain.chat import Chunk, FinishReason
 from aistrale_lab.runners.answers import (
+    filtered,
     finish_reason,
+    is_filter_error,
     malformed,
     merged,
     parse_json,
@@ -14,7 +16,6 @@ from aistrale_lab.runners.answers import (
     truncated,
     usage_of,
 )
-from aistrale_lab.runners.http_errors import is_content_filter
 
 _CONTENT_ONLY = {"content"}
 _ORDINARY = {"index", "delta", "finish_reason", "logprobs"}
@@ -38,8 +39,11 @@ class ChatAnswer:
 
     def add(self, event: dict[str, Any]) -> Chunk | None:
         """Take in an event; raises the error that an error event stands for."""
-        if "error" in event:
-            raise_for_error(event)
+        if "error" in event or event.get("object") == "error":
+            if is_filter_error(event):
+                self._reason = "content_filter"
+            else:
+                raise_for_error(event)
         choices = event.get("choices")
         if event.get("usage") is not None:
             self._usage = event["usage"]
@@ -126,25 +130,13 @@ def chunk_from_body(body: bytes) -> Chunk:
     body with status 200 may hold.
     """
     answer = parse_json(body)
-    if answer.get("error"):
-        if is_content_filter(200, body):
-            return filtered(body)
-        raise_for_error(answer)
+    if is_filter_error(answer):
+        return filtered(body)
+    raise_for_error(answer)
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise malformed("the answer has no choices", body)
     return _chunk_of_choice(answer, choices, body)
-
-
-def filtered(body: bytes) -> Chunk:
-    """The chunk of an answer that the provider's filter kept back."""
-    usage, flags = usage_of(None)
-    return Chunk(
-        finish_reason=FinishReason.CONTENT_FILTER,
-        usage=usage,
-        raw=body.decode("utf-8", "replace"),
-        flags=flags,
-    )
 
 
 def content_text(content: Any) -> str:

@@ -5,7 +5,9 @@ from typing import Any
 
 from aistrale_lab.domain.chat import Chunk, FinishReason
 from aistrale_lab.runners.answers import (
+    filtered,
     finish_reason,
+    is_filter_error,
     malformed,
     parse_json,
     raise_for_error,
@@ -23,21 +25,27 @@ class CompletionAnswer:
         self._texts: list[str] = []
         self._usage: Any = None
         self._reason: Any = None
-        self._others = False
+        self._rest: dict[str, Any] = {}
+        self._others: dict[Any, dict[str, Any]] = {}
 
     def add(self, event: dict[str, Any]) -> Chunk | None:
         """Take in an event; raises the error that an error event stands for."""
-        raise_for_error(event)
+        if is_filter_error(event):
+            self._reason = "content_filter"
+        else:
+            raise_for_error(event)
         self._top.update(event)
         if event.get("usage") is not None:
             self._usage = event["usage"]
         text = ""
         for choice in event.get("choices") or []:
             if choice.get("index"):
-                self._others = True
+                self._add_other(choice)
                 continue
             self._reason = choice.get("finish_reason") or self._reason
             text += text_or_none(choice.get("text")) or ""
+            if choice.get("logprobs"):
+                _join(self._rest, {"logprobs": choice["logprobs"]})
         self._texts.append(text)
         return Chunk(text) if text else None
 
@@ -47,8 +55,9 @@ class CompletionAnswer:
         if reason is None:
             raise truncated(wire)
         usage, flags = usage_of(self._usage)
-        choice = {"text": "".join(self._texts), "finish_reason": self._reason}
-        payload = {**self._top, "choices": [{"index": 0, **choice}]}
+        choice = {"index": 0, "text": "".join(self._texts), **self._rest}
+        choice["finish_reason"] = self._reason
+        payload = {**self._top, "choices": [choice, *self._others.values()]}
         return Chunk(
             finish_reason=reason,
             usage=usage,
@@ -58,10 +67,30 @@ class CompletionAnswer:
             flags=flags + (("extra_choices",) if self._others else ()),
         )
 
+    def _add_other(self, choice: dict[str, Any]) -> None:
+        """Keep a choice that was not asked for, for the record."""
+        _join(self._others.setdefault(choice["index"], {}), choice)
+
+
+def _join(into: dict[str, Any], piece: dict[str, Any]) -> None:
+    """Add what came: texts are joined, lists lengthened, the rest replaced."""
+    for name, value in piece.items():
+        old = into.get(name)
+        if isinstance(old, dict) and isinstance(value, dict):
+            _join(old, value)
+        elif isinstance(old, list) and isinstance(value, list):
+            old += value
+        elif name == "text" and isinstance(old, str) and isinstance(value, str):
+            into[name] = old + value
+        elif value is not None or name not in into:
+            into[name] = list(value) if isinstance(value, list) else value
+
 
 def chunk_from_completion(body: bytes) -> Chunk:
     """A whole text completion as one chunk; raises MalformedAnswerError."""
     answer = parse_json(body)
+    if is_filter_error(answer):
+        return filtered(body)
     raise_for_error(answer)
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):

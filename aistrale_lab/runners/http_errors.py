@@ -23,7 +23,7 @@ from aistrale_lab.errors import (
     RunnerError,
     ServerError,
 )
-from aistrale_lab.logs import redact
+from aistrale_lab.logs import MASK, redact
 
 RAW_KEPT = 2_000
 """Characters of an answer's body that an error keeps."""
@@ -31,17 +31,29 @@ RAW_KEPT = 2_000
 TEXT_KEPT = 500
 """Characters of the provider's text that an error's message keeps."""
 
+TELLING = 12
+"""So many first characters of a key tell whose it is."""
+
 REDIRECTED = (
     "the endpoint redirects, which is refused: the prompt would be sent elsewhere; "
     "set the final base URL"
 )
 
-_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing_", re.I)
+_QUOTA = re.compile(
+    r"insufficient_quota|exceeded your current quota|billing_|"
+    r"credit balance is too low|insufficient (credits?|balance|funds)|out of credits",
+    re.I,
+)
+_BAD_KEY = re.compile(
+    r"api key not valid|(incorrect|invalid) api[ _]key|api_key_invalid", re.I
+)
 _CONTEXT = re.compile(
     r"context_length_exceeded|maximum context length|context window|"
     r"exceeds? the (available )?context|input (is )?too long|prompt is too long|"
     r".?inputs?.? tokens \+ .?max_new_tokens|too many tokens in the (prompt|input)|"
-    r"`inputs` must have less than",
+    r"`inputs` must have less than|maximum prompt length|"
+    r"reduce the length of the (messages|prompt|input)|"
+    r"input token count[^.]{0,40} exceeds the maximum",
     re.I,
 )
 _NO_MODEL = re.compile(
@@ -99,19 +111,41 @@ def without_key(error: RunnerError, key: str | None) -> RunnerError:
     """The same error, with the key masked wherever the server echoed it."""
     error.__context__ = None  # a parser's error holds all that it could not read
     if key:
-        error.message = redact(error.message, (key,))
+        error.message = _masked(error.message, key)
         error.args = (error.message,)
-        error.code = error.code and redact(error.code, (key,))
-        error.raw = error.raw and redact(error.raw, (key,))
-        error.wire = error.wire and error.wire.replace(key.encode(), b"[redacted]")
+        error.code = error.code and _masked(error.code, key)
+        error.raw = error.raw and _masked(error.raw, key)
+        if error.wire:
+            error.wire = _masked_part(error.wire.decode("latin-1"), key).encode(
+                "latin-1"
+            )
     return error
+
+
+def _masked(text: str, key: str) -> str:
+    """The text without the key, and without the beginning of it where it was cut."""
+    return _masked_part(redact(text, (key,)), key)
+
+
+def _masked_part(text: str, key: str) -> str:
+    """Mask the key wherever TELLING or more of its first characters stand."""
+    place = text.find(key[:TELLING])
+    while place >= 0:
+        end = place
+        for letter in key:
+            if text[end : end + 1] != letter:
+                break
+            end += 1
+        text = text[:place] + MASK + text[end:]
+        place = text.find(key[:TELLING], place + len(MASK))
+    return text
 
 
 def _kind(status: int, said: str, parsed: Any) -> tuple[type[RunnerError], bool | None]:
     """The class, and whether the lane stops where the class alone does not say."""
-    if status == 401:
+    if status == 401 or (status in (400, 403) and _BAD_KEY.search(said)):
         return AuthenticationError, None
-    if status == 402 or (status in (403, 429) and _QUOTA.search(said)):
+    if status == 402 or (status in (400, 403, 429) and _QUOTA.search(said)):
         return QuotaError, None
     if status == 403:
         return PermissionDeniedError, None
@@ -219,9 +253,16 @@ def _header(headers: Mapping[str, str], name: str) -> str | None:
     return value
 
 
+def unwrapped(parsed: Any) -> Any:
+    """The error in Google's list of one; anything else as it is."""
+    if isinstance(parsed, list) and len(parsed) == 1 and isinstance(parsed[0], dict):
+        return parsed[0] if "error" in parsed[0] else parsed
+    return parsed
+
+
 def _parsed(body: bytes) -> Any:
     try:
-        return pydantic_core.from_json(body)
+        return unwrapped(pydantic_core.from_json(body))
     except ValueError:
         return None
 

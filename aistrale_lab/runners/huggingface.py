@@ -23,7 +23,8 @@ from aistrale_lab.runners.answer_stream import (
     read_body,
 )
 from aistrale_lab.runners.base import Endpoint
-from aistrale_lab.runners.chat_answers import ChatAnswer, chunk_from_body, filtered
+from aistrale_lab.runners.answers import filtered
+from aistrale_lab.runners.chat_answers import ChatAnswer, chunk_from_body
 from aistrale_lab.runners.http_errors import is_content_filter, rate_limits, without_key
 from aistrale_lab.runners.huggingface_errors import (
     answer_error,

@@ -12,7 +12,7 @@ import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from aistrale_lab.domain.chat import Chunk, Request
-from aistrale_lab.errors import RunnerError
+from aistrale_lab.errors import MalformedAnswerError, RunnerError
 from aistrale_lab.runners.answer_stream import (
     StreamedAnswer,
     WholeAnswer,
@@ -20,7 +20,8 @@ from aistrale_lab.runners.answer_stream import (
     read_body,
 )
 from aistrale_lab.runners.base import Endpoint, check_key
-from aistrale_lab.runners.chat_answers import ChatAnswer, chunk_from_body, filtered
+from aistrale_lab.runners.answers import filtered
+from aistrale_lab.runners.chat_answers import ChatAnswer, chunk_from_body
 from aistrale_lab.runners.completion_answers import (
     CompletionAnswer,
     chunk_from_completion,
@@ -96,6 +97,10 @@ class OpenAIRunner:
             return sorted(model.id for model in page.data)
         except RunnerError as error:
             failure = error
+        except (AttributeError, TypeError):  # the SDK checks no shape
+            failure = MalformedAnswerError(
+                "what the endpoint gives for /models is no list of models"
+            )
         except FOREIGN as error:
             failure = self._error(error)
         raise without_key(failure, self._endpoint.secret)

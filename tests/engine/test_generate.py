@@ -165,8 +165,14 @@ async def test_replayed_answers_have_the_recorded_times_or_none() -> None:
         ([Chunk("a"), END], "0.01"),
         ([ServerError("bad", status=500)], "0"),
         ([Chunk("half")], "0.25"),
+        ([Chunk("half"), ServerError("bad", status=500)], "0.25"),
     ],
-    ids=["paid", "refused before it began", "broken off: cost unknown"],
+    ids=[
+        "paid",
+        "refused before it began",
+        "broken off: cost unknown",
+        "failed midway: cost unknown",
+    ],
 )
 async def test_the_budget_is_settled_however_a_call_ends(
     answer: list[Step], spent: str

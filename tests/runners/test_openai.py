@@ -11,7 +11,11 @@ from servers.canned import Canned, CannedServer, canned_server
 from servers.lanes import KEY, four, question, refusal, runner_of, sse, whole
 
 from aistrale_lab.domain.chat import Chunk, FinishReason, RateLimits, Request, Usage
-from aistrale_lab.errors import AuthenticationError, RateLimitError
+from aistrale_lab.errors import (
+    AuthenticationError,
+    MalformedAnswerError,
+    RateLimitError,
+)
 from aistrale_lab.runners.base import Endpoint
 from aistrale_lab.runners.openai import OpenAIRunner
 
@@ -202,6 +206,16 @@ async def test_the_models_of_an_endpoint_are_listed(
 
     assert await runner.models() == ["a", "b"]
     with pytest.raises(AuthenticationError, match="bad .redacted."):
+        await runner.models()
+
+
+@pytest.mark.parametrize("body", [b"null", b'{"data": null}', b"[1]", b'{"data": [3]}'])
+async def test_what_is_no_list_of_models_is_an_error_of_ours(
+    server: CannedServer, runner: OpenAIRunner, body: bytes
+) -> None:
+    server.answers(Canned(body))
+
+    with pytest.raises(MalformedAnswerError, match="no list of models"):
         await runner.models()
 
 
