@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,6 +14,9 @@ from aistrale_lab.analysis.pairing import MEASURES, SIDES, Pairs, pair_up
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.errors import NotFoundError, ValidationError
 from aistrale_lab.store.records import ExperimentRecord, RunRecord
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DRAWS = 2_000
 """Resamples of a bootstrap."""
@@ -76,6 +79,12 @@ class Comparison:
     def to_df(self) -> pd.DataFrame:
         """One row per score or measure: means, difference, interval, tests."""
         return pd.DataFrame([_row(compared) for compared in self.metrics])
+
+    def plot(self) -> "Figure":
+        """Every difference with its interval, around zero; needs matplotlib."""
+        from aistrale_lab.analysis.evidence_plots import compare_plot
+
+        return compare_plot(self)
 
     def _repr_html_(self) -> str:
         table: str = self.to_df().to_html(index=False, na_rep="–", border=0)

@@ -71,7 +71,7 @@ def front(
         FrontPlace(
             model=model,
             quality=float(means[0, 0, model]),
-            costs=tuple((-means[0, 1:, model]).tolist()),
+            costs=tuple((0.0 - means[0, 1:, model]).tolist()),
             on_front=bool(on_front[model]),
             probability=float(shares[model]),
         )

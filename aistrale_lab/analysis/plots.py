@@ -30,7 +30,7 @@ def summary_plot(summary: pd.DataFrame, metric: str | None = None) -> "Figure":
     """
     metric, rows = _rows_of(summary, metric)
     timed = bool(rows["duration_p50_s"].notna().any())
-    figure = _figure(panels=2 if timed else 1, rows=len(rows))
+    figure = make_figure(panels=2 if timed else 1, rows=len(rows))
     axes = figure.subplots(1, 2 if timed else 1, sharey=True, squeeze=False)[0]
     _draw_metric(axes[0], rows, metric)
     if timed:
@@ -49,7 +49,11 @@ def _rows_of(summary: pd.DataFrame, metric: str | None) -> tuple[str, pd.DataFra
     return metric, rows.sort_values("value", kind="stable").reset_index(drop=True)
 
 
-def _figure(*, panels: int, rows: int) -> "Figure":
+def make_figure(*, panels: int, rows: int) -> "Figure":
+    """A figure with room for so many panels and rows, which shows itself.
+
+    Raises ConfigError if matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -89,7 +93,7 @@ def _draw_metric(axes: "Axes", rows: pd.DataFrame, metric: str) -> None:
     axes.set_ylim(-0.6, len(rows) - 0.4)
     if low.min() >= 0 and high.max() <= 1:
         axes.set_xlim(-0.02, 1.02)
-    _tidy(axes)
+    tidy(axes)
 
 
 def _draw_times(axes: "Axes", rows: pd.DataFrame) -> None:
@@ -115,10 +119,11 @@ def _draw_times(axes: "Axes", rows: pd.DataFrame) -> None:
         axes.set_xlim(0, longest * scale * 1.1)
         axes.locator_params(axis="x", nbins=6)
     axes.legend(frameon=False, fontsize="small", loc="lower left")
-    _tidy(axes)
+    tidy(axes)
 
 
-def _tidy(axes: "Axes") -> None:
+def tidy(axes: "Axes") -> None:
+    """The house's look: grid lines across the values, no frame."""
     axes.grid(axis="x", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)

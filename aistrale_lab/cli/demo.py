@@ -1,5 +1,7 @@
 """`demo`: the main job on the models in the box, offline."""
 
+from typing import Any
+
 from aistrale_lab.analysis.summary import compare_object
 from aistrale_lab.cli.comparing import speed_verdict, verdicts
 from aistrale_lab.cli.exits import Exit
@@ -23,8 +25,8 @@ MODELS = (
 QUESTIONS = 390
 """The first of the prompt set: 30 of each skill."""
 
-AT_ONCE = 1
-"""Calls of a model: with more, times would be those of the queue in the server."""
+ONE_BY_ONE: dict[str, Any] = {"concurrency": 2, "models_at_once": 1}
+"""All models share one server: their times would be those of its queue."""
 
 
 def demo(showing: Showing) -> Exit:
@@ -40,9 +42,7 @@ def demo(showing: Showing) -> Exit:
 
     def start(lab: Lab) -> RunHandle[Experiment]:
         started.append(
-            lab.start(
-                task, models=list(MODELS), name="demo", fresh=True, concurrency=AT_ONCE
-            )
+            lab.start(task, models=list(MODELS), name="demo", fresh=True, **ONE_BY_ONE)
         )
         return started[0]
 

@@ -92,13 +92,21 @@ class Job:
         return RunStatus.COMPLETED
 
 
-async def execute(jobs: Sequence[Job], on_result: OnResult) -> None:
-    """Run all jobs side by side until each is complete or stopped.
+async def execute(
+    jobs: Sequence[Job], on_result: OnResult, *, at_once: int | None = None
+) -> None:
+    """Run all jobs, or `at_once` side by side, until each is complete or stopped.
 
     Cancelling stops the launch of calls at once, gives those in flight a short
     grace, and then cancels them. Every answer that arrived is stored first.
     """
-    lanes = [asyncio.create_task(_run_lane(job, on_result)) for job in jobs]
+    places = asyncio.Semaphore(at_once or max(1, len(jobs)))
+
+    async def run(job: Job) -> None:
+        async with places:
+            await _run_lane(job, on_result)
+
+    lanes = [asyncio.create_task(run(job)) for job in jobs]
     try:
         await asyncio.wait(lanes)
     except asyncio.CancelledError:
@@ -117,7 +125,7 @@ async def execute(jobs: Sequence[Job], on_result: OnResult) -> None:
 
 async def _run_lane(job: Job, on_result: OnResult) -> None:
     pace = job.lane.pace
-    job.progress.status = RunStatus.RUNNING
+    job.progress.status, job.progress.began = RunStatus.RUNNING, perf_counter()
     job.progress.rate_limited = lambda: pace.rate_limited
     work = job.work()
     workers = min(job.concurrency, max(1, len(job.samples) * job.epochs))

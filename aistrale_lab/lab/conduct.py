@@ -63,7 +63,11 @@ class Conductor:
                     await self._make_jobs(stack)
                     self._observe_what_is_known()
                     await self._score_what_is_left(scoring)
-                    await execute(self.jobs, self._keeper(scoring))
+                    await execute(
+                        self.jobs,
+                        self._keeper(scoring),
+                        at_once=self.options.models_at_once,
+                    )
                 except asyncio.CancelledError:
                     self.log.info("experiment_stopped")
                 await scoring.drain()

@@ -1,7 +1,7 @@
 """An experiment as its reader sees it: a view over the store."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.scorers.base import parse_spec
@@ -11,6 +11,8 @@ from aistrale_lab.store.results import Store
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from aistrale_lab.analysis.leaderboard import Leaderboard
 
 
 class Experiment:
@@ -56,7 +58,48 @@ class Experiment:
         """One row per run and metric: value, 95 % interval, n, tokens, cost, times."""
         from aistrale_lab.analysis.frames import summary_df
 
-        return summary_df(self.results_df(), self.runs)
+        return summary_df(self._measures(), self.runs)
+
+    def leaderboard(self, metric: str | None = None, **how: Any) -> "Leaderboard":
+        """Who is best, who is tied with the best, ratings, all pairs corrected.
+
+        `how` is `level`, `draws` and `seed`. Raises ValidationError for an unknown
+        metric and for fewer than two runs with answers.
+        """
+        from aistrale_lab.analysis.leaderboard import leaderboard
+
+        return leaderboard(self._measures(), self.runs, metric, **how)
+
+    def pareto_df(self, metric: str | None = None, **how: Any) -> "pd.DataFrame":
+        """One row per run: quality, cost, time to first token, and the Pareto front.
+
+        `how` is `against`, `draws` and `seed`; see `analysis.fronts.pareto_df`.
+        """
+        from aistrale_lab.analysis.fronts import pareto_df
+
+        return pareto_df(self._measures(), self.runs, metric, **how)
+
+    def latency_df(self, **how: Any) -> "pd.DataFrame":
+        """One row per run and percentile of its times, with bootstrap intervals."""
+        from aistrale_lab.analysis.latency import latency_df
+
+        return latency_df(self.results_df(), self.runs, **how)
+
+    def repeats_df(
+        self, metric: str | None = None, k: int | None = None
+    ) -> "pd.DataFrame":
+        """One row per run: how much repeated answers differ, pass@k and pass^k."""
+        from aistrale_lab.analysis.repeated import repeats_df
+
+        return repeats_df(self.results_df(), self.runs, metric, k)
+
+    def _measures(self) -> "pd.DataFrame":
+        """The results without their texts."""
+        from aistrale_lab.analysis.frames import results_df
+        from aistrale_lab.analysis.pairing import USED
+
+        columns = [*USED, "experiment_id", "run_id", "model", "cached", "queue_s"]
+        return results_df(self._store, [run.id for run in self.runs], columns)
 
     def plot(self, metric: str | None = None) -> "Figure":
         """The metric with its intervals beside the times; needs matplotlib."""

@@ -18,7 +18,8 @@ class RunOptions(Value):
     """Concurrency, patience, limits and money of a run.
 
     `concurrency` is per lane; `timeout` and `stall` are seconds; `budget` is USD
-    over all lanes; `rpm` and `tpm` hold for each lane. `stop_when="decided"` sends the
+    over all lanes; `rpm` and `tpm` hold for each lane. `models_at_once=1` asks one model
+    after the other, so that models on one machine do not slow each other. `stop_when="decided"` sends the
     samples in random order, and no more once it is certain enough which of two models
     scores higher; `effect` is the difference that shall be decided soonest.
     """
@@ -33,6 +34,7 @@ class RunOptions(Value):
     tpm: int | None = Field(default=None, ge=1)
     budget: Decimal | None = Field(default=None, gt=0)
     stream: bool = True
+    models_at_once: int | None = Field(default=None, ge=1)
     stop_when: Literal["decided"] | None = None
     effect: float = Field(default=EFFECT, gt=0, le=1)
 

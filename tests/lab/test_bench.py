@@ -493,3 +493,19 @@ async def _until(holds: Any) -> None:
     async with asyncio.timeout(10):
         while not holds():
             await asyncio.sleep(0.005)
+
+
+async def test_models_may_be_asked_one_after_the_other(
+    bench: lab.Lab, task: Task, server: RecordedServer
+) -> None:
+    server.delay = 0.02
+
+    experiment = await bench.run(
+        task, models=["openai/small", "openai/large"], concurrency=2, models_at_once=1
+    )
+
+    frame = experiment.results_df()
+    ends = frame.groupby("model")["started_at"].agg(["min", "max"])
+    assert experiment.complete
+    assert server.peak <= 2
+    assert ends["max"]["openai/small"] <= ends["min"]["openai/large"]

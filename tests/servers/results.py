@@ -83,3 +83,15 @@ def side(
     n = len(next(iter(columns.values())))
     record = run_record(model, n, **run)
     return record, asked or experiment_record(), results(n, **columns)
+
+
+def several(
+    answers: Mapping[str, Mapping[str, Sequence[Any]]], **run: Any
+) -> tuple[list[RunRecord], pd.DataFrame]:
+    """A run for each model, and the results of all of them in one frame."""
+    runs, frames = [], []
+    for model, columns in answers.items():
+        n = len(next(iter(columns.values())))
+        runs.append(run_record(model, n, **run))
+        frames.append(results(n, run_id=[runs[-1].id] * n, **columns))
+    return runs, pd.concat(frames, ignore_index=True)
