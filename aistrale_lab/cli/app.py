@@ -241,6 +241,24 @@ def compare(
 
 
 @app.command()
+def leaderboard(
+    which: o.Which,
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The scorer to rank by. Default: the first."),
+    ] = None,
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Rank the models of an experiment, and say who is tied with the best."""
+    from aistrale_lab.cli import leaderboard as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.leaderboard(which, Showing(store, json, quiet), metric=metric)
+
+
+@app.command()
 def score(
     which: o.Which,
     scorer: o.Scorers = None,

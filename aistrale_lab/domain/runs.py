@@ -101,7 +101,10 @@ class SampleResult(Value):
 
 
 class RunSpec(Value):
-    """One run as planned: one task on one model with one set of parameters."""
+    """One run as planned: one task on one model with one set of parameters.
+
+    `price` is what its calls were counted at, in USD per million tokens, with its source.
+    """
 
     run_id: str
     experiment_id: str
@@ -110,3 +113,4 @@ class RunSpec(Value):
     params: dict[str, Any] = Field(default_factory=dict)
     base_url: str | None = None
     stream: bool = True
+    price: dict[str, Any] | None = None

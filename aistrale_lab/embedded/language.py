@@ -38,14 +38,15 @@ class LanguageModel:
     async def answer(
         self, turns: Sequence[Turn], sampling: Sampling
     ) -> AsyncGenerator[Token, None]:
-        """The answer, until the model ends it.
+        """The answer, until the model ends it or the context is full.
 
         Bytes at the very end that make no whole character are dropped.
         """
         conversation = self._batch.start(self._tokenizer.conversation(turns))
         chooser = Chooser(sampling)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        while True:
+        length = len(conversation.coming)
+        while length < self.context:
             logits = await self._batch.logits(conversation)
             logprobs = log_softmax(self._speakable(logits))
             number = chooser.choose(logprobs)
@@ -60,6 +61,7 @@ class LanguageModel:
                 self._alternatives(logprobs, sampling.alternatives),
             )
             conversation.coming.append(number)
+            length += 1
 
     def prompt_tokens(self, turns: Sequence[Turn]) -> int:
         """Tokens of a conversation, those of the roles included."""

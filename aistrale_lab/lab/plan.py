@@ -93,6 +93,7 @@ def plan_lanes(
 ) -> list[LanePlan]:
     """One lane for each model and point of the sweep, in that order."""
     points = expand_sweep(task)
+    known = {ref: price_of(ref, endpoint, prices) for ref, endpoint in endpoints}
     plans = [
         LanePlan(
             spec=RunSpec(
@@ -103,15 +104,21 @@ def plan_lanes(
                 params=point,
                 base_url=recorded_url(endpoint),
                 stream=options.stream,
+                price=_stored(known[ref]),
             ),
             endpoint=endpoint,
-            price=price_of(ref, endpoint, prices),
+            price=known[ref],
         )
         for ref, endpoint in endpoints
         for point, config in points
     ]
     check_budget(plans, options)
     return plans
+
+
+def _stored(price: Price | None) -> dict[str, Any] | None:
+    """A price as it is kept with a run; of tiers, the highest rates."""
+    return None if price is None else price.model_dump(mode="json")
 
 
 def price_of(

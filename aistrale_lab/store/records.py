@@ -51,6 +51,7 @@ class RunRecord(Value):
     params: dict[str, Any]
     config: dict[str, Any]
     stream: bool
+    price: dict[str, Any] | None = None
     status: RunStatus
     reason: str | None
     planned: int

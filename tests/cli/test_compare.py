@@ -104,3 +104,30 @@ def test_runs_of_other_prompts_are_not_paired_unless_told(
     assert "another prompt" in refused.stderr
     assert forced.returncode == 0
     assert "the runs have another prompt" in forced.stderr
+
+
+def test_the_leaderboard_says_who_may_be_the_best(
+    shell: Any, runs: dict[str, str]
+) -> None:
+    listed = json.loads(shell.run("runs", "--json").stdout)
+    experiment = listed[0]["experiment_id"]
+
+    shown = shell.run("leaderboard", experiment)
+    found = json.loads(shell.run("leaderboard", experiment, "--json").stdout)
+
+    best = found["tied"][0]
+    assert shown.returncode == 0, shown.stderr
+    assert f"{best} is " in shown.stdout
+    assert {run["run_id"] for run in found["runs"]} == set(runs.values())
+    assert found["runs"][-1]["model"] == "embedded/constant"
+    assert len(found["pairs"]) == 3
+    assert all(pair["p_holm"] >= pair["p_value"] for pair in found["pairs"])
+
+
+def test_an_unknown_metric_is_exit_code_2(shell: Any, runs: dict[str, str]) -> None:
+    listed = json.loads(shell.run("runs", "--json").stdout)
+
+    ended = shell.run("leaderboard", listed[0]["experiment_id"], "--metric", "beauty")
+
+    assert ended.returncode == 2
+    assert "exact" in ended.stderr

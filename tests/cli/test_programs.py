@@ -20,7 +20,17 @@ HEAVY = ["openai", "huggingface_hub", "pandas", "sqlalchemy", "pydantic_settings
 def test_help_names_every_command_and_every_exit_code(shell: Any) -> None:
     ended = shell.run("--help")
 
-    commands = ["demo", "run", "resume", "runs", "show", "score", "export"]
+    commands = [
+        "demo",
+        "run",
+        "resume",
+        "runs",
+        "show",
+        "compare",
+        "leaderboard",
+        "score",
+        "export",
+    ]
     commands += ["doctor", "embedded", "lab"]
     assert ended.returncode == 0
     assert all(f"│ {name} " in ended.stdout for name in commands)

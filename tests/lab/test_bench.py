@@ -509,3 +509,15 @@ async def test_models_may_be_asked_one_after_the_other(
     assert experiment.complete
     assert server.peak <= 2
     assert ends["max"]["openai/small"] <= ends["min"]["openai/large"]
+
+
+async def test_the_price_that_was_counted_is_kept_with_the_run(
+    bench: lab.Lab, task: Task
+) -> None:
+    known = await bench.run(task, models=["embedded/echo"], name="known")
+    unknown = await bench.run(task, models=["openai/small"], name="unknown")
+
+    (price,) = (run.price for run in known.runs)
+    assert price is not None
+    assert (price["source"], price["input_mtok"]) == ("embedded", "0")
+    assert [run.price for run in unknown.runs] == [None]

@@ -10,12 +10,16 @@ from pathlib import Path
 
 from scipy.stats import binomtest
 
+from aistrale_lab.embedded.generation import Generation
 from aistrale_lab.embedded.language import NAMES, WEIGHTS, LanguageModel
 from aistrale_lab.embedded.models import Sampling
 from aistrale_lab.embedded.training.questions import PER_SKILL, SEED
 from aistrale_lab.embedded.training.skills import SKILLS, Question, held_out_questions
 
 TOGETHER = 50
+
+LONGEST = 32
+"""Tokens after which an answer is wrong in any case."""
 
 Right = dict[str, list[bool]]
 """Whether each question of a skill was answered right."""
@@ -28,8 +32,8 @@ async def answered(model: LanguageModel, questions: Iterable[Question]) -> Right
     async def is_right(question: Question) -> bool:
         async with places:
             tokens = model.answer([("user", question.text)], Sampling())
-            said = "".join([token.text async for token in tokens])
-        return said == question.answer
+            said = await Generation(tokens, limit=LONGEST).whole()
+        return said.text == question.answer
 
     questions = list(questions)
     verdicts = await asyncio.gather(*map(is_right, questions))
