@@ -36,7 +36,7 @@ train: $(TRAINING)/.ready
 
 # A minute of it, from the data to weights that numpy loads.
 train-smoke: $(TRAINING)/.ready
-	@$(TRAINING)/bin/python -m aistrale_lab.embedded.training --out $(TRAINED)-smoke --steps 60
+	@$(TRAINING)/bin/python -m aistrale_lab.embedded.training --out $(TRAINED)-smoke --steps 120
 	@$(TRAINING)/bin/python -m aistrale_lab.embedded.training.figures $(TRAINED)-smoke
 
 # The weights in the box, against another engine.
