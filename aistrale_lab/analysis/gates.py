@@ -51,7 +51,11 @@ class Gate:
         Raises NotFoundError if the metric was not compared.
         """
         paired = comparison.metric(self.metric).paired
-        end = paired.low if self.sign.startswith(">") else paired.high
+        return self.admits(paired.low, paired.high)
+
+    def admits(self, low: float | None, high: float | None) -> bool:
+        """Whether an interval lies wholly on the right side; an unknown one does not."""
+        end = low if self.sign.startswith(">") else high
         return end is not None and _OPERATORS[self.sign](end, self.bound)
 
     def __str__(self) -> str:

@@ -1,0 +1,127 @@
+"""The plugin: a test of a model asserts claims, and says what does not hold."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+HEAVY = ["aistrale_lab.lab", "numpy", "openai", "pandas", "pydantic", "sqlalchemy"]
+
+Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> Run:
+    """Writes a prompt set and a test, and runs it in a process of its own."""
+    lines = [
+        {"input": f"What is {n} + {n}? Give only the number.", "target": str(2 * n)}
+        for n in range(10, 50)
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (pytester.path / "sums.jsonl").write_text(text)
+
+    def run(body: str, *options: str) -> pytest.RunResult:
+        pytester.makepyfile(body)
+        plain = ("-p", "no:cacheprovider", "-p", "no:xdist")
+        return pytester.runpytest_subprocess(*plain, *options)
+
+    return run
+
+
+MARKED = """
+import pytest
+
+MODELS = ["embedded/constant", "embedded/calculator"]
+
+@pytest.mark.aistrale(dataset="sums.jsonl", scorer="exact", models=MODELS, limit=20)
+def test_it(aistrale):
+"""
+
+
+def test_claims_that_hold_let_a_test_pass(run: Run) -> None:
+    ended = run(MARKED + """
+    aistrale.claim("exact >= 0.8", model="embedded/calculator")
+    aistrale.claim("exact <= 0.2", model="embedded/constant")
+    found = aistrale.claim_difference("exact > 0.5")
+    assert found.pairs == 20
+""")
+
+    ended.assert_outcomes(passed=1)
+
+
+def test_a_claim_that_does_not_hold_is_told_with_its_interval(run: Run) -> None:
+    ended = run(MARKED + "    aistrale.claim('exact >= 0.999')\n")
+
+    ended.assert_outcomes(failed=1)
+    ended.stdout.fnmatch_lines(
+        ["*exact >= 0.999 does not hold for embedded/constant: 0.000 *n = 20*"]
+    )
+
+
+def test_a_difference_that_does_not_hold_is_told_with_its_pairs(run: Run) -> None:
+    ended = run(MARKED + "    aistrale.claim_difference('exact < 0')\n")
+
+    ended.assert_outcomes(failed=1)
+    ended.stdout.fnmatch_lines(
+        ["*exact < 0 does not hold for embedded/calculator *20 pairs, 20 won, 0 lost*"]
+    )
+
+
+def test_calls_that_failed_fail_the_test(run: Run) -> None:
+    ended = run("""
+import pytest
+
+@pytest.mark.aistrale(dataset="sums.jsonl", scorer="exact", limit=3)
+def test_it(aistrale):
+    aistrale.run("embedded/no-such-model")
+""")
+
+    ended.assert_outcomes(failed=1)
+    ended.stdout.fnmatch_lines(["*embedded/no-such-model did not complete: *"])
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("aistrale.claim('beauty > 1')", "*no metric 'beauty'; there are exact*"),
+        ("aistrale.claim('exact')", "*is no gate*"),
+        (
+            "aistrale.claim('exact > 0', model='embedded/x')",
+            "*embedded/x was not asked*",
+        ),
+    ],
+)
+def test_what_cannot_be_claimed_says_what_can(run: Run, body: str, told: str) -> None:
+    ended = run(MARKED + f"    {body}\n")
+
+    ended.assert_outcomes(failed=1)
+    ended.stdout.fnmatch_lines([told])
+
+
+def test_a_store_of_its_own_spares_paying_twice(run: Run) -> None:
+    body = MARKED + "    print('began', aistrale.run().runs[0].created_at)\n"
+    store = ("--aistrale-store", "sqlite:///kept.db", "-s")
+
+    first, again = run(body, *store), run(body, *store)
+    fresh = run(body, *store, "--aistrale-fresh")
+
+    began = [
+        next(line for line in one.outlines if "began" in line)
+        for one in (first, again, fresh)
+    ]
+    assert began[0] == began[1] != began[2]
+
+
+def test_the_plugin_loads_nothing_heavy() -> None:
+    program = (
+        "import sys, aistrale_lab.pytest_plugin\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+
+    assert ended.stdout == "[]\n", ended.stderr
