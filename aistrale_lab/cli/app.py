@@ -303,6 +303,46 @@ def export(
     return command.export(which, file, Showing(store, json, quiet), raw=raw)
 
 
+selftest = typer.Typer(help="Is what we measure true on this machine?")
+app.add_typer(selftest, name="selftest")
+
+
+@selftest.callback()
+def _selftest() -> None:
+    """Is what we measure true on this machine?"""
+
+
+@selftest.command()
+def latency(
+    ttft: Annotated[
+        float, typer.Option(metavar="MS", min=0, help="The server's first token.")
+    ] = 120,
+    itl: Annotated[
+        float, typer.Option(metavar="MS", min=0, help="Between its tokens.")
+    ] = 8,
+    concurrency: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Calls in flight.")
+    ] = 64,
+    calls: Annotated[int, typer.Option(metavar="N", min=1, help="Calls in all.")] = 512,
+    tokens: Annotated[
+        int, typer.Option(metavar="N", min=2, help="Tokens of an answer.")
+    ] = 20,
+    json: o.Json = False,
+) -> int:
+    """Hold our times against those of a server that knows when it sent what."""
+    from aistrale_lab.cli import selftest as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.latency(
+        Showing(None, json),
+        ttft=ttft,
+        itl=itl,
+        concurrency=concurrency,
+        calls=calls,
+        tokens=tokens,
+    )
+
+
 @app.command()
 def doctor(store: o.Store = None, json: o.Json = False) -> int:
     """Say what is installed, set and readable here; never prints a key."""

@@ -185,6 +185,23 @@ def test_the_demo_asks_as_much_of_every_skill() -> None:
     assert len(asked) == 13
 
 
+def test_the_self_test_tells_how_true_our_times_are(shell: Any) -> None:
+    words = ["selftest", "latency", "--ttft", "30", "--itl", "5", "--calls", "8"]
+
+    shown = shell.run(*words, "--concurrency", "2", "--tokens", "3")
+    found = json.loads(shell.run(*words, "--json").stdout)
+
+    assert shown.returncode == 0, shown.stderr
+    assert "time to first token" in shown.stdout
+    assert "answers were flagged loop_lag" in shown.stdout
+    assert [bias["name"] for bias in found["biases"]] == [
+        "time to first token",
+        "between tokens",
+        "duration",
+    ]
+    assert not (shell.folder / "aistrale.db").exists()
+
+
 def test_lab_opens_a_copy_of_the_notebooks_and_leaves_files_alone(shell: Any) -> None:
     pytest.importorskip("jupyterlab")
     (shell.folder / "datasets").mkdir()
