@@ -303,6 +303,88 @@ def export(
     return command.export(which, file, Showing(store, json, quiet), raw=raw)
 
 
+@app.command()
+def plan(
+    dataset: Annotated[
+        str | None, typer.Argument(metavar="DATASET", help="A prompt set.")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="MODEL", help="Whom to ask."),
+    ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Say how wrong the forecast of this run was instead."
+        ),
+    ] = None,
+    pilot: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="A run or experiment that tells the costs."),
+    ] = None,
+    effect: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="A difference to show, such as 0.05."),
+    ] = None,
+    output_tokens: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="What an answer is taken to have."),
+    ] = None,
+    prompt: o.Prompt = "{{ input }}",
+    system: o.System = None,
+    scorer: o.Scorers = None,
+    epochs: o.Epochs = 1,
+    limit: o.Limit = None,
+    param: o.Params = None,
+    input: o.InputField = None,
+    target: o.TargetField = None,
+    id: o.IdField = None,
+    group: o.GroupField = None,
+    concurrency: o.Concurrency = None,
+    rpm: o.Rpm = None,
+    tpm: o.Tpm = None,
+    budget: o.Budget = None,
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Say what a run would take and what it could show; nothing is sent.
+
+    `aistrale plan questions.jsonl -m openai/gpt-5-mini --pilot RUN --effect 0.05`
+    """
+    from aistrale_lab.cli import plan as command
+    from aistrale_lab.cli.run import Asked
+    from aistrale_lab.cli.showing import Showing
+
+    showing = Showing(store, json, quiet)
+    if score is not None:
+        return command.score(score, showing)
+    if dataset is None or not model:
+        raise typer.BadParameter("name a DATASET and a model (-m), or --score RUN")
+    asked = Asked(
+        dataset=dataset,
+        models=model,
+        prompt=prompt,
+        system=system,
+        scorers=scorer or (),
+        epochs=epochs,
+        limit=limit,
+        params=param or (),
+        fields={"input": input, "target": target, "id": id, "group": group},
+    )
+    return command.plan(
+        asked,
+        showing,
+        pilot=pilot,
+        effect=effect,
+        output_tokens=output_tokens,
+        concurrency=concurrency,
+        rpm=rpm,
+        tpm=tpm,
+        budget=budget,
+    )
+
+
 selftest = typer.Typer(help="Is what we measure true on this machine?")
 app.add_typer(selftest, name="selftest")
 

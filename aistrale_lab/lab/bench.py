@@ -8,6 +8,7 @@ from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.engine.thread import EngineThread
 from aistrale_lab.lab.experiment import Experiment
+from aistrale_lab.lab.forecasting import Plan, Scored, make_plan, score_forecast
 from aistrale_lab.lab.handle import RunHandle
 from aistrale_lab.lab.launch import Launcher, say
 from aistrale_lab.lab.options import RunOptions
@@ -105,6 +106,38 @@ class Lab:
         Says in a line which runs did not complete, and why.
         """
         return _told(await self.start(task, models, **options))
+
+    def plan(
+        self,
+        task: Task,
+        models: Iterable[str] | str,
+        *,
+        pilot: str | None = None,
+        effect: float | None = None,
+        output_tokens: int | None = None,
+        **options: Any,
+    ) -> Plan:
+        """What a run would take, and what it could show; nothing is sent.
+
+        `pilot` is an experiment or run of the same prompt, whose answers tell tokens,
+        cost and time; `effect` a difference that is to be shown; `output_tokens` what
+        an answer is taken to have. Everything is checked as `start` checks it.
+        """
+        chosen = RunOptions.of(options)
+        plans = self._launcher.plan(task, models, chosen)
+        return make_plan(
+            self._store,
+            task,
+            plans,
+            chosen,
+            pilot=pilot,
+            effect=effect,
+            output_tokens=output_tokens,
+        )
+
+    def score_plan(self, which: str) -> list[Scored]:
+        """How wrong the forecast of a run was that stands on assumptions."""
+        return score_forecast(self._store, self._store.get_run(which))
 
     def start_resume(
         self, which: str, *, failed: bool = False, **options: Any

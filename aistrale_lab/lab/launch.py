@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
+from pydantic import SecretStr
+
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import ModelRef, Task
 from aistrale_lab.engine.progress import LaneProgress
@@ -108,6 +110,25 @@ class Launcher:
             tags=tags,
         )
         return self._launch(task, plans, scorers, chosen)
+
+    def plan(
+        self, task: Task, models: Iterable[str] | str, chosen: RunOptions
+    ) -> list[LanePlan]:
+        """The lanes as `start` would make them; checks all but keys, stores nothing."""
+        check_task(task)
+        keys = ("openai_api_key", "hf_token")
+        absent = [name for name in keys if getattr(self._settings, name) is None]
+        settings = self._settings.model_copy(
+            update=dict.fromkeys(absent, SecretStr("not-needed"))
+        )
+        return plan_lanes(
+            task,
+            self._endpoints(parse_models(models), chosen, settings),
+            chosen,
+            experiment_id="",
+            new_id=new_id,
+            prices=self._prices(),
+        )
 
     def _continue(
         self, earlier: ExperimentRecord, chosen: RunOptions
@@ -214,8 +235,12 @@ class Launcher:
         return Experiment(self._store, experiment_id)
 
     def _endpoints(
-        self, refs: Sequence[ModelRef], chosen: RunOptions
+        self,
+        refs: Sequence[ModelRef],
+        chosen: RunOptions,
+        settings: Settings | None = None,
     ) -> list[tuple[ModelRef, Endpoint]]:
+        settings = settings or self._settings
         special: dict[str, dict[str, Any]] = {}
         if any(ref.provider == "embedded" for ref in refs):
             self._embedded = self._embedded or EmbeddedServer()
@@ -227,7 +252,7 @@ class Launcher:
                 special["replay"] = {"records": records}
             places = chosen.concurrency * len(refs)
             found.append(
-                (ref, resolve(ref, self._settings, concurrency=places, special=special))
+                (ref, resolve(ref, settings, concurrency=places, special=special))
             )
         return found
 

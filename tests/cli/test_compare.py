@@ -131,3 +131,34 @@ def test_an_unknown_metric_is_exit_code_2(shell: Any, runs: dict[str, str]) -> N
 
     assert ended.returncode == 2
     assert "exact" in ended.stderr
+
+
+def test_a_plan_says_what_a_run_would_take_and_show(
+    shell: Any, runs: dict[str, str]
+) -> None:
+    words = ["plan", "sums.jsonl", "-m", "embedded/mini", "--effect", "0.1"]
+
+    guessed = shell.run(*words)
+    told = shell.run(*words, "--pilot", runs["mini"], "--json")
+
+    assert guessed.returncode == 0, guessed.stderr
+    assert "40 samples show a difference of" in guessed.stdout
+    assert "10.0 points need 234" in guessed.stdout
+    assert "name them with --pilot RUN" in guessed.stderr
+    (lane,) = json.loads(told.stdout)["lanes"]
+    assert lane["calls"] == 40
+    assert lane["seconds"]["expected"] > 0
+
+
+def test_a_plan_is_scored_after_the_run(shell: Any, runs: dict[str, str]) -> None:
+    ended = shell.run("plan", "--score", runs["mini"])
+
+    assert ended.returncode == 0, ended.stderr
+    assert "input_tokens" in ended.stdout
+
+
+def test_a_plan_of_nothing_is_exit_code_2(shell: Any) -> None:
+    ended = shell.run("plan")
+
+    assert ended.returncode == 2
+    assert "or --score RUN" in ended.stderr

@@ -30,6 +30,8 @@ def test_help_names_every_command_and_every_exit_code(shell: Any) -> None:
         "leaderboard",
         "score",
         "export",
+        "plan",
+        "selftest",
     ]
     commands += ["doctor", "embedded", "lab"]
     assert ended.returncode == 0
