@@ -102,12 +102,14 @@ def compare(
     candidate: Side,
     *,
     anyway: bool = False,
+    fingerprints: tuple[Sequence[str], Sequence[str]] = ((), ()),
     level: float = LEVEL,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Comparison:
     """Compare two runs, paired by sample and epoch.
 
+    `fingerprints` are the back ends that either run's answers say they came from.
     Raises ValidationError, with the reason, for runs of other datasets or prompts
     unless `anyway`, and for runs that share no sample.
     """
@@ -138,7 +140,10 @@ def compare(
         clustered_by=pairs.clustered_by,
         metrics=metrics,
         flipped=_flipped(pairs, names),
-        warnings=tuple(_warnings(baseline, candidate, pairs, differing)),
+        warnings=(
+            *_warnings(baseline, candidate, pairs, differing),
+            *_mixed_back_ends(fingerprints),
+        ),
     )
 
 
@@ -222,6 +227,17 @@ def _warnings(
         models = sorted(results["response_model"].dropna().unique())
         if len(models) > 1:
             yield f"the {which}'s answers came from several models: {', '.join(models)}"
+
+
+def _mixed_back_ends(
+    fingerprints: tuple[Sequence[str], Sequence[str]],
+) -> Iterable[str]:
+    for which, found in zip(SIDES, fingerprints, strict=True):
+        if len(found) > 1:
+            yield (
+                f"the {which}'s answers came from several back ends "
+                f"(system_fingerprint): {', '.join(found)}"
+            )
 
 
 def _row(compared: Compared) -> dict[str, Any]:

@@ -209,7 +209,10 @@ class Lab:
         results = [results_df(self._store, [run.id], USED) for run in runs]
         asked = [self._store.get_experiment(run.experiment_id) for run in runs]
         before, after = zip(runs, asked, results, strict=True)
-        return compare(before, after, anyway=anyway, **how)
+        first, second = (self._store.system_fingerprints(run.id) for run in runs)
+        return compare(
+            before, after, anyway=anyway, fingerprints=(first, second), **how
+        )
 
     def export(self, which: str, path: Path | str, *, raw: bool = False) -> int:
         """Write a run's or an experiment's results to a file; returns the rows.

@@ -235,6 +235,12 @@ class Store:
         found: dict[str, float | None] = {row[0]: None for row in self.read(failed)}
         return found | {row.sample_id: row.value for row in self.read(scored)}
 
+    def system_fingerprints(self, run_id: str) -> list[str]:
+        """The back ends that a run's answers say they came from, sorted."""
+        told = RESULTS.c.system_fingerprint
+        statement = select(told).where(RESULTS.c.run_id == run_id, told.is_not(None))
+        return sorted(row[0] for row in self.read(statement.distinct()))
+
     def _newest(self, condition: Any) -> ExperimentRecord | None:
         statement = select(EXPERIMENTS).where(condition)
         found = self.read(statement.order_by(EXPERIMENTS.c.created_at.desc()).limit(1))

@@ -133,6 +133,18 @@ def test_mixed_models_and_unfinished_runs_are_warnings() -> None:
     assert "the candidate's answers came from several models: m-1, m-2" in told
 
 
+def test_mixed_back_ends_are_a_warning() -> None:
+    scores = {"score_exact": [1, 0]}
+
+    found = compare(
+        side("a", scores), side("b", scores), fingerprints=(["fp_1"], ["fp_1", "fp_2"])
+    )
+
+    (warning,) = found.warnings
+    assert "the candidate's answers came from several back ends" in warning
+    assert "fp_1, fp_2" in warning
+
+
 def test_groups_that_repeat_widen_the_interval() -> None:
     draws = np.random.default_rng(3)
     groups = np.repeat([f"g{place}" for place in range(20)], 10)

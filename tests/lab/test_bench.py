@@ -521,3 +521,19 @@ async def test_the_price_that_was_counted_is_kept_with_the_run(
     assert price is not None
     assert (price["source"], price["input_mtok"]) == ("embedded", "0")
     assert [run.price for run in unknown.runs] == [None]
+
+
+async def test_a_comparison_reads_what_is_stored_of_both_runs(
+    bench: lab.Lab, task: Task
+) -> None:
+    experiment = await bench.run(task, models=["openai/small", "openai/large"])
+    small, large = experiment.runs
+
+    found = bench.compare(small.id[:12], large)
+
+    number = found.metric("number")
+    assert (number.baseline, number.candidate) == (0.05, 1.0)
+    assert (found.pairs, found.warnings) == (20, ())
+    assert len(found.flipped) == 19
+    assert experiment.leaderboard().tied == ("openai/large",)
+    assert bench.compare(large, small).metric("number").paired.losses == 19
