@@ -1,16 +1,14 @@
 """The language models over HTTP: the same answer, however it is asked for."""
 
 import asyncio
-import json
 import math
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import openai
 import pytest
 from huggingface_hub import AsyncInferenceClient
+from servers.boxed import boxed_models
 
 from aistrale_lab.embedded.language import NAMES
 from aistrale_lab.embedded.training.skills import held_out_questions
@@ -21,14 +19,8 @@ DRAWN = {"temperature": 1.5, "top_p": 0.95, "seed": 11}
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "aistrale_lab.embedded", "--until-stdin-closes"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as child:
-        assert child.stdout is not None and child.stdin is not None
-        yield json.loads(child.stdout.readline())["base_url"]
-        child.stdin.close()
+    with boxed_models() as base_url:
+        yield base_url
 
 
 @pytest.fixture

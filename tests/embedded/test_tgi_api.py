@@ -1,26 +1,18 @@
 """Text generation in TGI's words, as Hugging Face's client asks for it over HTTP."""
 
-import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 import pytest
 from huggingface_hub import AsyncInferenceClient
 from huggingface_hub.errors import HfHubHTTPError, ValidationError
+from servers.boxed import boxed_models
 
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[str]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "aistrale_lab.embedded", "--until-stdin-closes"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as child:
-        assert child.stdout is not None and child.stdin is not None
-        yield json.loads(child.stdout.readline())["base_url"].removesuffix("/v1")
-        child.stdin.close()
+    with boxed_models() as base_url:
+        yield base_url.removesuffix("/v1")
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """The language models in the box through our runners: one answer, however asked."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from servers.boxed import boxed_models
 
 import aistrale_lab as lab
 from aistrale_lab.domain.tasks import Dataset, Sample
@@ -17,14 +15,8 @@ DRAWN = {"temperature": 1.5, "top_p": 0.95, "seed": 11}
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "aistrale_lab.embedded", "--until-stdin-closes"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as child:
-        assert child.stdout is not None and child.stdin is not None
-        yield json.loads(child.stdout.readline())["base_url"]
-        child.stdin.close()
+    with boxed_models() as base_url:
+        yield base_url
 
 
 @pytest.fixture
