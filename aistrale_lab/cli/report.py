@@ -20,6 +20,14 @@ from aistrale_lab.lab.handle import RunHandle
 if TYPE_CHECKING:
     import pandas as pd
 
+METHODS = {
+    "wilson": "Wilson",
+    "wilson_groups": "Wilson, one trial a group",
+    "t": "Student's t",
+    "clustered_t": "Student's t, clustered by group",
+}
+"""How intervals are made, in words."""
+
 REMARKS = {
     "extra_choices": "held several choices; the first is kept",
     "loop_lag": "were timed while this machine was too busy to be exact",
@@ -57,6 +65,7 @@ def report(
     codes |= {explain_runs(experiment.id, runs), explain_scores(runs, scorers)}
     explain_denominators(runs)
     if not showing.quiet:
+        explain_methods(runs)
         remark(runs)
     return worst(codes)
 
@@ -127,6 +136,19 @@ def explain_denominators(runs: Sequence[dict[str, Any]]) -> None:
             f"samples failed at other rates ({told}): the means are of other samples, "
             "compare them with care"
         )
+
+
+def explain_methods(runs: Sequence[dict[str, Any]]) -> None:
+    """Say how the intervals were made."""
+    told: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for name, found in run["metrics"].items():
+            if found["ci_low"] is not None:
+                method = METHODS.get(found["method"], found["method"])
+                told.setdefault(name, {})[method] = None
+    if told:
+        shown = "; ".join(f"{name} {', '.join(used)}" for name, used in told.items())
+        note(f"95 % intervals by: {shown}")
 
 
 def remark(runs: Sequence[dict[str, Any]]) -> None:

@@ -171,6 +171,8 @@ def test_the_demo_compares_models_offline(shell: Any) -> None:
     assert all(model in ended.stdout for model in demo.MODELS)
     assert "TTFT" in ended.stdout
     assert "embedded/small scores higher than embedded/mini on exact: +" in ended.stdout
+    told = "95 % intervals by: exact Student's t, clustered by group"
+    assert told in ended.stderr
     assert "next: aistrale" in ended.stderr
     assert (shell.folder / "aistrale.db").exists()
 
