@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from aistrale_lab.cli import figures
+from aistrale_lab.analysis import figures
 from aistrale_lab.cli.tables import Column
 
 NAMES = {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from aistrale_lab.cli import figures
+from aistrale_lab.analysis import figures
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit, emit_json, note
 from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns

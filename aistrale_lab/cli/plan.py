@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from aistrale_lab.cli import figures
+from aistrale_lab.analysis import figures
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit, emit_json, note
 from aistrale_lab.cli.run import Asked, make_task

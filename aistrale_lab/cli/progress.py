@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from aistrale_lab.cli import figures
+from aistrale_lab.analysis import figures
 from aistrale_lab.cli.output import make_console, note
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.engine.progress import LaneProgress

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from aistrale_lab.cli import figures
+from aistrale_lab.analysis import figures
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit, emit_json
 from aistrale_lab.cli.showing import Showing, show_columns

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aistrale_lab.cli import figures
+from aistrale_lab.analysis import figures
 from aistrale_lab.cli.output import Blocks
 from aistrale_lab.logs import visible
 

@@ -37,6 +37,13 @@ class RunHandle(Generic[T]):
         self._task: asyncio.Task[None] | None = None
         self._loop.call_soon_threadsafe(self._begin, conduct)
 
+    def watch(self, look: Callable[[], None], *, every: float) -> None:
+        """Call `look` every so many seconds while the run goes on, and at its end.
+
+        The calls come one after the other, from a thread that ends with the bench.
+        """
+        asyncio.run_coroutine_threadsafe(self._watch(look, every), self._loop)
+
     def done(self) -> bool:
         """Whether the run has ended and everything it did is on disk."""
         return self._outcome.done()
@@ -79,6 +86,16 @@ class RunHandle(Generic[T]):
                 await asyncio.shield(waiting)
             self._on_interrupt()
             raise
+
+    async def _watch(self, look: Callable[[], None], every: float) -> None:
+        ended = asyncio.wrap_future(self._outcome)
+        try:
+            while not ended.done():
+                await asyncio.wait([ended], timeout=every)
+                if not ended.done():
+                    await asyncio.to_thread(look)
+        finally:
+            look()
 
     def _begin(self, conduct: Coroutine[Any, Any, T]) -> None:
         self._task = self._loop.create_task(self._conduct(conduct))

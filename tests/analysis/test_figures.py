@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aistrale_lab.cli import figures
+from aistrale_lab.analysis import figures
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Widgets: they show what the lab knows, and decide nothing."""
