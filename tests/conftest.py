@@ -1,8 +1,16 @@
 """Fixtures that every test may use."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from servers.recorded import RecordedServer
+
+import aistrale_lab as lab
+from aistrale_lab.domain.tasks import Dataset, Sample, Task
+
+QUESTIONS = {f"What is {n} + {n}?": str(2 * n) for n in range(1, 21)}
+MODELS = ("small", "large")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -19,3 +27,43 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the real data sets (../shared/data) are not on this machine")
     return SHARED
+
+
+@pytest.fixture
+def server() -> Iterator[RecordedServer]:
+    """Knows every answer as `large`; as `small` it always says 2."""
+    answers = {("large", question): answer for question, answer in QUESTIONS.items()}
+    answers |= {("small", question): "2" for question in QUESTIONS}
+    with RecordedServer(answers) as server:
+        yield server
+
+
+@pytest.fixture
+def environment(
+    server: RecordedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture
+def bench(environment: None, store_url: str) -> Iterator[lab.Lab]:
+    with lab.Lab.open(store_url) as bench:
+        yield bench
+
+
+@pytest.fixture
+def task() -> Task:
+    samples = tuple(
+        Sample(id=f"q{n}", input=question, target=answer)
+        for n, (question, answer) in enumerate(QUESTIONS.items(), start=1)
+    )
+    return Task(dataset=Dataset(name="doubles", samples=samples), scorers=("number",))

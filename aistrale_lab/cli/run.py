@@ -9,18 +9,22 @@ from typing import Any
 
 from aistrale_lab.cli.exits import Exit, complain
 from aistrale_lab.cli.interrupt import Interrupts
-from aistrale_lab.cli.words import given, parse_params, parse_tags, read_text
+from aistrale_lab.lab.words import (
+    given,
+    parse_params,
+    parse_tags,
+    read_text,
+    settings_of,
+)
 from aistrale_lab.cli.progress import make_display
 from aistrale_lab.cli.report import report
 from aistrale_lab.cli.showing import Showing, check_named, open_lab
-from aistrale_lab.domain.chat import GenerateConfig
 from aistrale_lab.domain.tasks import PromptTemplate, Task
 from aistrale_lab.engine.datasets import load_dataset
 from aistrale_lab.errors import LabError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
-from aistrale_lab.lab.plan import configure
 
 FRAME = 0.25
 """Seconds between two looks at the progress."""
@@ -75,8 +79,7 @@ def resume(which: str, showing: Showing, *, failed: bool, **options: Any) -> Exi
 
 def make_task(asked: Asked) -> Task:
     """The task, with everything read that the words point to."""
-    params = parse_params(asked.params)
-    single = {name: values[0] for name, values in params.items() if len(values) == 1}
+    config, sweep = settings_of(parse_params(asked.params))
     prompt = PromptTemplate(
         user=read_text(asked.prompt, option="--prompt"),
         system=asked.system and read_text(asked.system, option="--system"),
@@ -86,10 +89,10 @@ def make_task(asked: Asked) -> Task:
             Path(asked.dataset), limit=asked.limit, **given(**asked.fields)
         ),
         prompt=prompt,
-        config=configure(GenerateConfig(), single),
+        config=config,
         scorers=tuple(asked.scorers),
         epochs=asked.epochs,
-        sweep={name: values for name, values in params.items() if len(values) > 1},
+        sweep=sweep,
     )
 
 

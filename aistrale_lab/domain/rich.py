@@ -49,7 +49,9 @@ def facts(title: str, pairs: Iterable[tuple[str, object]]) -> str:
         f'<td style="text-align:left">{text(value)}</td></tr>'
         for name, value in pairs
     )
-    return f"<div><strong>{text(title)}</strong><table><tbody>{rows}</tbody></table></div>"
+    return (
+        f"<div><strong>{text(title)}</strong><table><tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _cell(tag: str, right: bool, value: object, longest: int) -> str:

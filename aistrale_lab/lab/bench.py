@@ -1,6 +1,8 @@
 """`Lab`: the workbench that notebooks, scripts, the CLI and the server talk to."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.forecasting import Plan, Scored, make_plan, score_forecast
 from aistrale_lab.lab.handle import RunHandle
 from aistrale_lab.lab.launch import Launcher, say
+from aistrale_lab.lab.listing import ModelList
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.scoring import Scoring
 from aistrale_lab.logs import Log, visible
@@ -106,6 +109,36 @@ class Lab:
         Says in a line which runs did not complete, and why.
         """
         return _told(await self.start(task, models, **options))
+
+    def attach(self, which: str) -> RunHandle[Experiment]:
+        """The handle of an experiment, by its id or the beginning of it.
+
+        If this bench executes it, the handle that `start` gave; if another process
+        does, one that follows it in the store and cannot stop it; else one that is
+        done, and tells how far it came.
+        """
+        runs = self._store.runs_matching(which)
+        return self._launcher.attach(runs[0].experiment_id)
+
+    def find(
+        self,
+        task: Task,
+        models: Iterable[str] | str,
+        *,
+        name: str | None = None,
+        **options: Any,
+    ) -> Experiment | None:
+        """The experiment that `start` would go on with instead of a new one, if any."""
+        chosen = RunOptions.of(options)
+        return self._launcher.find(task, models, chosen, name or task.name)
+
+    async def models(self) -> ModelList:
+        """What every endpoint that is set up offers, and why one offers nothing."""
+        return await asyncio.wrap_future(self.start_models())
+
+    def start_models(self) -> "Future[ModelList]":
+        """`models`, without waiting."""
+        return self._engine.submit(self._launcher.list_models())
 
     def plan(
         self,

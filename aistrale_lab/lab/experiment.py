@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aistrale_lab.domain.runs import RunStatus
+from aistrale_lab.domain.tasks import Task
 from aistrale_lab.scorers.base import parse_spec
 from aistrale_lab.store.records import ExperimentRecord, RunRecord
 from aistrale_lab.store.results import Store
@@ -36,6 +37,11 @@ class Experiment:
     def runs(self) -> Sequence[RunRecord]:
         """The runs, in the order of the models and of the sweep."""
         return self._store.runs_of(self.id)
+
+    @property
+    def task(self) -> Task:
+        """What was asked, with its samples."""
+        return self._store.load_task(self.id)
 
     @property
     def scorers(self) -> list[str]:

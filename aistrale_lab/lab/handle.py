@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import POLL, EngineThread
+from aistrale_lab.errors import StoreError
 
 T = TypeVar("T")
 
@@ -22,14 +23,20 @@ class RunHandle(Generic[T]):
     def __init__(
         self,
         engine: EngineThread,
-        conduct: Coroutine[Any, Any, T],
+        conduct: Coroutine[Any, Any, None],
         *,
+        so_far: Callable[[], T],
         experiment_id: str,
         lanes: Sequence[LaneProgress],
         on_interrupt: Callable[[], None] = lambda: None,
+        owner: str | None = None,
     ) -> None:
         self.experiment_id = experiment_id
         self.lanes = lanes
+        self.so_far = so_far
+        """The experiment as it stands now, while the run goes on."""
+        self.owner = owner
+        """The other process that executes the run, if this one only looks on."""
         self._loop = engine.loop
         self._on_interrupt = on_interrupt
         self._outcome: Future[T] = Future()
@@ -48,8 +55,21 @@ class RunHandle(Generic[T]):
         """Whether the run has ended and everything it did is on disk."""
         return self._outcome.done()
 
+    def failure(self) -> BaseException | None:
+        """What broke the run, if it has ended so; None while it goes on."""
+        return self._outcome.exception() if self.done() else None
+
     def cancel(self) -> None:
-        """Send no more, keep what is done; called twice: drop what is in flight."""
+        """Send no more, keep what is done; called twice: drop what is in flight.
+
+        Raises StoreError if another process executes the run: stop it there.
+        """
+        if self.owner is not None and not self.done():
+            raise StoreError(f"the run is executed by {self.owner}: stop it there")
+        self.leave()
+
+    def leave(self) -> None:
+        """Stop the run; of one that another process executes, only the watching."""
         if not self.done():
             self._loop.call_soon_threadsafe(self._stop)
 
@@ -81,7 +101,7 @@ class RunHandle(Generic[T]):
         try:
             return await asyncio.shield(waiting)
         except asyncio.CancelledError:
-            self.cancel()
+            self.leave()
             with contextlib.suppress(Exception):
                 await asyncio.shield(waiting)
             self._on_interrupt()
@@ -97,12 +117,13 @@ class RunHandle(Generic[T]):
         finally:
             look()
 
-    def _begin(self, conduct: Coroutine[Any, Any, T]) -> None:
+    def _begin(self, conduct: Coroutine[Any, Any, None]) -> None:
         self._task = self._loop.create_task(self._conduct(conduct))
 
-    async def _conduct(self, conduct: Coroutine[Any, Any, T]) -> None:
+    async def _conduct(self, conduct: Coroutine[Any, Any, None]) -> None:
         try:
-            self._outcome.set_result(await conduct)
+            await conduct
+            self._outcome.set_result(self.so_far())
         except BaseException as error:  # whoever waits for the run gets it
             self._outcome.set_exception(error)
 
@@ -112,7 +133,7 @@ class RunHandle(Generic[T]):
             self._loop.call_soon(self._task.cancel)
 
     def _stop_and_join(self) -> None:
-        self.cancel()
+        self.leave()
         while not self.done():
             with contextlib.suppress(KeyboardInterrupt, TimeoutError):
                 self._outcome.exception(timeout=POLL)

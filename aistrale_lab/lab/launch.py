@@ -4,19 +4,21 @@ import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import SecretStr
 
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import ModelRef, Task
-from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
 from aistrale_lab.errors import ConfigError, LabError
+from aistrale_lab.lab.attaching import StoredRuns, make_lane
 from aistrale_lab.lab.conduct import Conductor
 from aistrale_lab.lab.endpoints import resolve
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
+from aistrale_lab.lab.listing import ModelList, list_models
 from aistrale_lab.lab.limits import affordable_concurrency
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import (
@@ -62,7 +64,7 @@ class Launcher:
     def close(self) -> None:
         """Stop what still runs, and end the embedded server."""
         for handle in self._handles:
-            handle.cancel()
+            handle.leave()
         for handle in self._handles:
             with contextlib.suppress(LabError):
                 handle.wait()
@@ -116,18 +118,48 @@ class Launcher:
     ) -> list[LanePlan]:
         """The lanes as `start` would make them; checks all but keys, stores nothing."""
         check_task(task)
-        keys = ("openai_api_key", "hf_token")
-        absent = [name for name in keys if getattr(self._settings, name) is None]
-        settings = self._settings.model_copy(
-            update=dict.fromkeys(absent, SecretStr("not-needed"))
-        )
         return plan_lanes(
             task,
-            self._endpoints(parse_models(models), chosen, settings),
+            self._endpoints(parse_models(models), chosen, self._without_keys()),
             chosen,
             experiment_id="",
             new_id=new_id,
             prices=self._prices(),
+        )
+
+    def find(
+        self, task: Task, models: Iterable[str] | str, chosen: RunOptions, name: str
+    ) -> Experiment | None:
+        """The experiment that `start` would go on with, if there is one."""
+        endpoints = self._endpoints(parse_models(models), chosen, self._without_keys())
+        found = self._store.find_experiment(identity(name, task, endpoints))
+        return Experiment(self._store, found.id) if found else None
+
+    def attach(self, experiment_id: str) -> RunHandle[Experiment]:
+        """The handle of an experiment, whoever executes it; see `Lab.attach`."""
+        for handle in reversed(self._handles):
+            if handle.experiment_id == experiment_id and not handle.done():
+                return handle
+        stored = StoredRuns(self._store, self._store.runs_of(experiment_id))
+        owner = stored.owner
+        handle = RunHandle(
+            self._engine,
+            stored.follow(),
+            so_far=partial(Experiment, self._store, experiment_id),
+            experiment_id=experiment_id,
+            lanes=stored.lanes,
+            owner=owner,
+        )
+        if owner is None:
+            handle.wait()
+        else:
+            self._handles.append(handle)
+        return handle
+
+    async def list_models(self) -> ModelList:
+        """What every endpoint offers; on the engine's loop."""
+        return await list_models(
+            self._settings, {"embedded": {"server": self._embedded_server()}}
         )
 
     def _continue(
@@ -140,12 +172,7 @@ class Launcher:
                 f"experiment {earlier.id} is finished: nothing is sent "
                 "(fresh=True pays again)"
             )
-            return RunHandle(
-                self._engine,
-                self._view(earlier.id),
-                experiment_id=earlier.id,
-                lanes=[_progress(run) for run in runs],
-            )
+            return self.attach(earlier.id)
         say(f"resuming experiment {earlier.id}: only what is missing is sent")
         return self.resume(runs, chosen, failed=False)
 
@@ -185,7 +212,7 @@ class Launcher:
         chosen = _within_limits(chosen, lanes=len(plans))
         begun = self._begin(plans)
         runs = {run.id: run for run in self._store.runs_of(experiment_id)}
-        progress = {run_id: _progress(runs[run_id]) for run_id in begun}
+        progress = {run_id: make_lane(runs[run_id]) for run_id in begun}
         retry: Literal["failed", "transient"] = "failed" if failed else "transient"
         finished = {r: self._store.finished_keys(r, retry=retry) for r in begun}
         for run_id, keys in finished.items():
@@ -203,7 +230,8 @@ class Launcher:
         )
         handle = RunHandle(
             self._engine,
-            self._conduct(work, experiment_id),
+            self._conduct(work),
+            so_far=partial(Experiment, self._store, experiment_id),
             experiment_id=experiment_id,
             lanes=list(progress.values()),
             on_interrupt=lambda: say(
@@ -227,12 +255,8 @@ class Launcher:
             raise
         return begun
 
-    async def _conduct(self, work: Conductor, experiment_id: str) -> Experiment:
+    async def _conduct(self, work: Conductor) -> None:
         await work.conduct()
-        return await self._view(experiment_id)
-
-    async def _view(self, experiment_id: str) -> Experiment:
-        return Experiment(self._store, experiment_id)
 
     def _endpoints(
         self,
@@ -243,8 +267,7 @@ class Launcher:
         settings = settings or self._settings
         special: dict[str, dict[str, Any]] = {}
         if any(ref.provider == "embedded" for ref in refs):
-            self._embedded = self._embedded or EmbeddedServer()
-            special["embedded"] = {"server": self._embedded}
+            special["embedded"] = {"server": self._embedded_server()}
         found = []
         for ref in refs:
             if ref.provider == "replay":
@@ -255,6 +278,17 @@ class Launcher:
                 (ref, resolve(ref, settings, concurrency=places, special=special))
             )
         return found
+
+    def _embedded_server(self) -> EmbeddedServer:
+        self._embedded = self._embedded or EmbeddedServer()
+        return self._embedded
+
+    def _without_keys(self) -> Settings:
+        """The settings for what sends nothing: a key that is absent is no fault."""
+        keys = ("openai_api_key", "hf_token")
+        absent = [name for name in keys if getattr(self._settings, name) is None]
+        stand_ins = dict.fromkeys(absent, SecretStr("not-needed"))
+        return self._settings.model_copy(update=stand_ins)
 
     def _prices(self) -> dict[str, Price]:
         return {
@@ -286,11 +320,6 @@ def _within_limits(chosen: RunOptions, *, lanes: int) -> RunOptions:
     if most < chosen.concurrency:
         say(f"open files are limited: {most} calls in flight for each model")
     return chosen.model_copy(update={"concurrency": most})
-
-
-def _progress(run: RunRecord) -> LaneProgress:
-    params = ", ".join(f"{name}={value}" for name, value in run.params.items())
-    return LaneProgress(run.id, run.model, params, total=run.planned)
 
 
 def say(line: str) -> None:

@@ -164,6 +164,10 @@ class EmbeddedRunner:
         """Start the server, unless another runner has."""
         await self._connected()
 
+    async def models(self) -> list[str]:
+        """The names of the models in the box, sorted."""
+        return await (await self._connected()).models()
+
     async def stream(self, request: Request) -> AsyncIterator[Chunk]:
         """Send a request once."""
         runner = await self._connected()

@@ -32,13 +32,22 @@ def take(connection: Connection, run_id: str) -> None:
     now = _database_time(connection)
     mine = _myself()
     if row.lease and row.lease != mine and _alive(row.lease, now - row.lease_beat):
-        raise StoreError(
-            f"run {run_id} is being executed by process {row.lease['pid']} "
-            f"on {row.lease['host']}"
-        )
+        raise StoreError(f"run {run_id} is being executed by {_named(row.lease)}")
     connection.execute(
         update(RUNS).where(RUNS.c.id == run_id).values(lease=mine, lease_beat=now)
     )
+
+
+def holder(connection: Connection, run_id: str) -> str | None:
+    """Which other process executes the run, in words; None if nobody alive does."""
+    row = connection.execute(
+        select(RUNS.c.lease, RUNS.c.lease_beat).where(RUNS.c.id == run_id)
+    ).first()
+    if row is None or not row.lease or row.lease == _myself():
+        return None
+    if not _alive(row.lease, _database_time(connection) - row.lease_beat):
+        return None
+    return _named(row.lease)
 
 
 def give_back(connection: Connection, run_id: str) -> None:
@@ -57,6 +66,10 @@ def beat(connection: Connection, run_ids: Sequence[str]) -> None:
         .where(RUNS.c.id.in_(list(run_ids)))
         .values(lease_beat=_database_time(connection))
     )
+
+
+def _named(lease: dict[str, Any]) -> str:
+    return f"process {lease['pid']} on {lease['host']}"
 
 
 def _alive(lease: dict[str, Any], silent: float) -> bool:

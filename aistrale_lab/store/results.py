@@ -11,7 +11,7 @@ from aistrale_lab.domain.chat import Completion
 from aistrale_lab.domain.runs import RunSpec, RunStatus
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.errors import NotFoundError
-from aistrale_lab.store import datasets, migrations
+from aistrale_lab.store import datasets, leases, migrations
 from aistrale_lab.store.database import Database
 from aistrale_lab.store.reading import (
     EXPERIMENTS,
@@ -206,6 +206,12 @@ class Store:
             finished_at=datetime.now(UTC),
         )
         self.recorder.release(run_id)
+
+    def owner_of(self, run_ids: Sequence[str]) -> str | None:
+        """Which other process executes one of the runs, in words; None if none does."""
+        with self._database.read() as connection:
+            found = (leases.holder(connection, run_id) for run_id in run_ids)
+            return next(filter(None, found), None)
 
     def answers(
         self, run_id: str, *, without_scores: Sequence[str] | None = None

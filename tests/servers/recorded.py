@@ -53,6 +53,7 @@ class RecordedServer:
         asyncio.set_event_loop(self._loop)
         application = web.Application()
         application.router.add_post("/v1/chat/completions", self._answer)
+        application.router.add_get("/v1/models", self._list)
         runner = web.AppRunner(
             application,
             access_log=None,
@@ -70,6 +71,14 @@ class RecordedServer:
         finally:
             self._loop.run_until_complete(runner.cleanup())
             self._loop.close()
+
+    async def _list(self, request: web.Request) -> web.Response:
+        names = sorted({model for model, _ in self._answers})
+        models = [
+            {"id": name, "object": "model", "created": 1, "owned_by": "the test"}
+            for name in names
+        ]
+        return web.json_response({"object": "list", "data": models})
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         asked = await request.json()

@@ -1,11 +1,13 @@
-"""From the words of a command line to values: parameters, tags, texts in files."""
+"""From the words of a person to values: parameters, tags, texts in files."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aistrale_lab.domain.chat import GenerateConfig
 from aistrale_lab.errors import ConfigError, PromptError
+from aistrale_lab.lab.plan import configure
 
 Sweep = dict[str, tuple[Any, ...]]
 """The values to try for each parameter; one value is a setting, several a sweep."""
@@ -29,8 +31,10 @@ def read_text(words: str, *, option: str) -> str:
         raise PromptError(f"{option} {words}: is not UTF-8 ({error.reason})") from error
 
 
-def parse_params(words: Iterable[str]) -> Sweep:
+def parse_params(words: Iterable[str], *, option: str = "--param") -> Sweep:
     """`KEY=VALUE[,VALUE...]` for each parameter; raises ConfigError.
+
+    `option` is what the person calls them, for the message.
 
     A value is JSON where it can be (numbers, true, false, null, quoted text, lists,
     objects) and plain text otherwise. Commas inside brackets or quotes belong to
@@ -38,16 +42,36 @@ def parse_params(words: Iterable[str]) -> Sweep:
     """
     params: Sweep = {}
     for word in words:
-        name, values = _pair(word, option="--param", form="KEY=VALUE[,VALUE...]")
+        name, values = _pair(word, option=option, form="KEY=VALUE[,VALUE...]")
         if name in params:
             raise ConfigError(
-                f"--param {name} is given twice; several values are written "
-                f"--param {name}=A,B"
+                f"{option} {name} is given twice; several values are written "
+                f"{option} {name}=A,B"
             )
-        params[name] = tuple(_value(part) for part in _split(values, word))
+        params[name] = tuple(
+            _value(part) for part in _split(values, f"{option} {word!r}")
+        )
         if len({repr(value) for value in params[name]}) < len(params[name]):
-            raise ConfigError(f"--param {word!r} holds the same value twice")
+            raise ConfigError(f"{option} {word!r} holds the same value twice")
     return params
+
+
+def settings_of(params: Sweep) -> tuple[GenerateConfig, Sweep]:
+    """What holds for every call, and what is swept; raises ValidationError."""
+    single = {name: values[0] for name, values in params.items() if len(values) == 1}
+    sweep = {name: values for name, values in params.items() if len(values) > 1}
+    return configure(GenerateConfig(), single), sweep
+
+
+def words_of(config: GenerateConfig, sweep: Mapping[str, Sequence[Any]]) -> list[str]:
+    """What `parse_params` and `settings_of` read as these settings and this sweep."""
+    fields = config.model_dump(mode="json", exclude_none=True)
+    extra = {f"extra.{name}": value for name, value in fields.pop("extra", {}).items()}
+    single = {name: [value] for name, value in {**fields, **extra}.items()}
+    return [
+        f"{name}={','.join(json.dumps(value, ensure_ascii=False) for value in values)}"
+        for name, values in {**single, **sweep}.items()
+    ]
 
 
 def parse_tags(words: Iterable[str]) -> dict[str, str]:
@@ -86,7 +110,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _split(text: str, word: str) -> list[str]:
+def _split(text: str, asked: str) -> list[str]:
     """The parts between the commas that stand outside of brackets and quotes."""
     parts: list[str] = []
     open_brackets: list[str] = []
@@ -108,7 +132,5 @@ def _split(text: str, word: str) -> list[str]:
             start = place + 1
     parts.append(text[start:])
     if not all(part.strip() for part in parts):
-        raise ConfigError(
-            f'--param {word!r} has an empty value; empty text is written ""'
-        )
+        raise ConfigError(f'{asked} has an empty value; empty text is written ""')
     return parts

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aistrale_lab.cli.words import given, parse_params, parse_tags, read_text
+from aistrale_lab.lab.words import given, parse_params, parse_tags, read_text
 from aistrale_lab.errors import ConfigError, PromptError
 
 

@@ -1,0 +1,167 @@
+"""Coming back to a run: whoever executes it, and whatever became of that process."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from servers.recorded import RecordedServer
+
+import aistrale_lab as lab
+from aistrale_lab.domain.runs import RunStatus
+from aistrale_lab.errors import NotFoundError, StoreError
+
+ELSEWHERE = """
+import aistrale_lab as lab, sys
+bench = lab.Lab.open(sys.argv[1])
+task = lab.Task(dataset=lab.load_dataset(sys.argv[2]))
+handle = bench.start(task, models=["openai/large"], concurrency=2)
+print(handle.experiment_id, flush=True)
+handle.wait()
+bench.close()
+"""
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    path = tmp_path / "set.csv"
+    path.write_text("input\n" + "".join(f"What is {n} + {n}?\n" for n in range(1, 21)))
+    return path
+
+
+def elsewhere(store_url: str, questions: Path) -> "subprocess.Popen[str]":
+    """Another process that runs the questions and says the experiment's id."""
+    return subprocess.Popen(
+        [sys.executable, "-c", ELSEWHERE, store_url, str(questions)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_run_of_this_bench_gives_its_own_handle(
+    bench: lab.Lab, task: lab.Task, server: RecordedServer
+) -> None:
+    server.delay = 30
+    handle = bench.start(task, models="openai/large")
+
+    attached = bench.attach(handle.experiment_id[:12])
+
+    assert attached is handle
+    assert attached.owner is None
+    handle.cancel()
+    handle.wait(10)
+
+
+async def test_a_finished_run_gives_a_handle_that_is_done(
+    bench: lab.Lab, task: lab.Task, server: RecordedServer
+) -> None:
+    experiment = await bench.run(task, models=["openai/large", "openai/absent"])
+
+    handle = bench.attach(experiment.id)
+
+    good, bad = handle.lanes
+    assert handle.done()
+    assert (await handle).id == experiment.id
+    assert (good.skipped, good.done, good.status) == (20, 0, RunStatus.COMPLETED)
+    assert (bad.failed, bad.status) == (experiment.runs[1].failed, RunStatus.FAILED)
+    assert "ModelNotFoundError" in bad.recent[0]
+    assert server.calls.total() == 20 + bad.failed
+
+
+def test_a_run_of_another_process_is_followed_to_its_end(
+    bench: lab.Lab, server: RecordedServer, store_url: str, questions: Path
+) -> None:
+    server.delay = 0.2
+    with elsewhere(store_url, questions) as child:
+        assert child.stdout is not None
+        experiment_id = child.stdout.readline().strip()
+
+        handle = bench.attach(experiment_id)
+
+        assert handle.owner is not None and str(child.pid) in handle.owner
+        with pytest.raises(StoreError, match=f"process {child.pid} .*stop it there"):
+            handle.cancel()
+        experiment = handle.wait(60)
+        child.communicate(timeout=20)
+    (lane,) = handle.lanes
+    assert experiment.complete
+    assert lane.skipped + lane.done == lane.total == 20
+    assert lane.status is RunStatus.COMPLETED
+    assert server.calls.total() == 20
+
+
+def test_a_run_whose_process_was_killed_is_interrupted_and_can_be_resumed(
+    bench: lab.Lab, server: RecordedServer, store_url: str, questions: Path
+) -> None:
+    server.delay = 0.1
+    server.notice_at = 8
+    with elsewhere(store_url, questions) as child:
+        assert child.stdout is not None
+        experiment_id = child.stdout.readline().strip()
+        assert server.reached.wait(30)
+        os.kill(child.pid, signal.SIGKILL)
+        child.communicate(timeout=20)
+
+    handle = bench.attach(experiment_id)
+    (lane,) = handle.lanes
+
+    assert handle.done() and handle.owner is None
+    assert lane.status is RunStatus.INTERRUPTED
+    assert lane.reason == "its process ended without a word"
+    assert 0 < lane.skipped < 20
+    assert bench.start_resume(experiment_id).wait(60).complete
+
+
+def test_watching_ends_with_a_last_look_and_with_no_thread_left(
+    bench: lab.Lab, task: lab.Task, server: RecordedServer
+) -> None:
+    seen: list[bool] = []
+    last = threading.Event()
+    server.delay = 0.02
+
+    def look() -> None:
+        seen.append(handle.done())
+        if seen[-1]:
+            last.set()
+
+    handle = bench.start(task, models="openai/large", concurrency=2)
+    handle.watch(look, every=0.01)
+    handle.wait(30)
+
+    assert last.wait(5)
+    assert seen[:3] == [False] * 3
+    assert seen.count(True) == 1
+    bench.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("aistrale")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("asyncio")]
+
+
+async def test_an_earlier_experiment_is_found_before_anything_is_sent(
+    bench: lab.Lab, task: lab.Task, server: RecordedServer
+) -> None:
+    assert bench.find(task, "openai/large") is None
+    experiment = await bench.run(task, models="openai/large")
+
+    found = bench.find(task, "openai/large")
+
+    assert found is not None and found.id == experiment.id
+    assert bench.find(task, "openai/small") is None
+    assert bench.find(task, "openai/large", name="other") is None
+
+
+def test_attaching_to_nothing_is_not_found(bench: lab.Lab) -> None:
+    with pytest.raises(NotFoundError):
+        bench.attach("zzz")
+
+
+async def test_the_endpoints_list_their_models_and_why_they_cannot(
+    bench: lab.Lab, server: RecordedServer
+) -> None:
+    found = await bench.models()
+
+    assert {"openai/large", "openai/small", "embedded/small"} <= set(found.models)
+    assert "HF_TOKEN is not set" in found.missing["huggingface"]
