@@ -6,6 +6,15 @@ from typing import TYPE_CHECKING, Any
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.scorers.base import parse_spec
+from aistrale_lab.store.opened import OpenedResult, open_result
+from aistrale_lab.store.pages import (
+    NUMBERS,
+    TEXTS,
+    Page,
+    PageQuery,
+    list_groups,
+    read_page,
+)
 from aistrale_lab.store.records import ExperimentRecord, RunRecord
 from aistrale_lab.store.results import Store
 
@@ -54,6 +63,27 @@ class Experiment:
         """Whether every sample of every run has its row."""
         return all(run.status is RunStatus.COMPLETED for run in self.runs)
 
+    def page(self, query: PageQuery, columns: Sequence[str]) -> Page:
+        """A page of the results, sorted, searched and filtered by the store."""
+        return read_page(
+            self._store, self.runs, query, columns, self._scored_by(self.runs)
+        )
+
+    def columns(self) -> list[str]:
+        """The columns that a page may show: those of `results_df`, as far as known."""
+        runs = self.runs
+        params = dict.fromkeys(f"param_{name}" for run in runs for name in run.params)
+        scores = [f"score_{name}" for name in self._scored_by(runs)]
+        return ["run_id", "model", *TEXTS, *NUMBERS, *scores, *params]
+
+    def groups(self) -> list[str]:
+        """The groups of the samples, sorted; empty if the dataset has none."""
+        return list_groups(self._store, self.record.dataset)
+
+    def opened(self, run_id: str, sample_id: str, epoch: int = 1) -> OpenedResult:
+        """All that is stored of one result; raises NotFoundError."""
+        return open_result(self._store, run_id, sample_id, epoch)
+
     def results_df(self) -> "pd.DataFrame":
         """One row per sample, model and epoch; times in seconds, cost in USD."""
         from aistrale_lab.analysis.frames import results_df
@@ -98,6 +128,11 @@ class Experiment:
         from aistrale_lab.analysis.repeated import repeats_df
 
         return repeats_df(self.results_df(), self.runs, metric, k)
+
+    def _scored_by(self, runs: Sequence[RunRecord]) -> list[str]:
+        """The task's scorers in their order, then those that scored later."""
+        later = self._store.scorers_of([run.id for run in runs])
+        return list(dict.fromkeys([*self.scorers, *later]))
 
     def _measures(self) -> "pd.DataFrame":
         """The results without their texts."""

@@ -69,6 +69,18 @@ def load(connection: Connection, dataset: str) -> Dataset:
     )
 
 
+def load_sample(connection: Connection, dataset: str, sample_id: str) -> Sample:
+    """One sample of a dataset; raises NotFoundError."""
+    row = connection.execute(
+        select(MEMBERS.c.sample_id, SAMPLES)
+        .join(SAMPLES, SAMPLES.c.key == MEMBERS.c.sample_key)
+        .where(MEMBERS.c.dataset == dataset, MEMBERS.c.sample_id == sample_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"the dataset has no sample {sample_id!r}")
+    return _sample(row)
+
+
 def source(connection: Connection, dataset: str) -> dict[str, Any] | None:
     """How a dataset was loaded, if it came from a file."""
     statement = select(DATASETS.c.source).where(DATASETS.c.fingerprint == dataset)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, case, func, insert, select, upda
 
 from aistrale_lab.domain.chat import Completion
 from aistrale_lab.domain.runs import RunSpec, RunStatus
-from aistrale_lab.domain.tasks import Task
+from aistrale_lab.domain.tasks import Sample, Task
 from aistrale_lab.errors import NotFoundError
 from aistrale_lab.store import datasets, leases, migrations
 from aistrale_lab.store.database import Database
@@ -154,6 +154,12 @@ class Store:
             dataset = datasets.load(connection, record.dataset)
         return Task.model_validate({**record.task, "dataset": dataset})
 
+    def get_sample(self, experiment_id: str, sample_id: str) -> Sample:
+        """A sample of an experiment's dataset; raises NotFoundError."""
+        record = self.get_experiment(experiment_id)
+        with self._database.read() as connection:
+            return datasets.load_sample(connection, record.dataset, sample_id)
+
     def dataset_source(self, fingerprint: str) -> dict[str, Any] | None:
         """How a dataset was loaded, if it came from a file."""
         with self._database.read() as connection:
@@ -240,6 +246,11 @@ class Store:
         )
         found: dict[str, float | None] = {row[0]: None for row in self.read(failed)}
         return found | {row.sample_id: row.value for row in self.read(scored)}
+
+    def scorers_of(self, run_ids: Sequence[str]) -> list[str]:
+        """The scorers that scored something of these runs, sorted."""
+        statement = select(SCORES.c.scorer).where(SCORES.c.run_id.in_(list(run_ids)))
+        return sorted(row.scorer for row in self.read(statement.distinct()))
 
     def system_fingerprints(self, run_id: str) -> list[str]:
         """The back ends that a run's answers say they came from, sorted."""
