@@ -82,20 +82,26 @@ def front_plot(front: pd.DataFrame, against: str = "cost_usd") -> "Figure":
     """
     if against not in front or front[against].isna().all():
         raise ConfigError(f"{against} is not known of these runs")
+    if (front[against].dropna() == 0).all():
+        raise ConfigError(f"{against} is 0 for all of these runs")
+    unit, scale = UNITS.get(against, against), 1.0
+    if against.endswith("_s") and front[against].max() < 1:
+        unit, scale = unit.replace("seconds", "milliseconds"), 1e3
     figure = make_figure(panels=1, rows=8)
     axes = figure.subplots()
     for row in front.to_dict("records"):
         colour = BLUE if row["on_front"] else GREY
         fill = colour if row["on_front"] else "white"
-        axes.plot(row[against], row["quality"], "o", color=colour, mfc=fill, ms=8)
+        place = (scale * row[against], row["quality"])
+        axes.plot(*place, "o", color=colour, mfc=fill, ms=8)
         axes.annotate(
             f"{row['model']} ({row['probability']:.0%})",
-            (row[against], row["quality"]),
+            place,
             xytext=(8, 4),
             textcoords="offset points",
             fontsize="small",
         )
-    axes.set_xlabel(f"mean {UNITS.get(against, against)}")
+    axes.set_xlabel(f"mean {unit}")
     axes.set_ylabel("quality (mean)")
     axes.margins(x=0.3, y=0.2)
     tidy(axes)

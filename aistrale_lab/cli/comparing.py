@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aistrale_lab.analysis import figures
-from aistrale_lab.cli.tables import Column
+from aistrale_lab.analysis.tables import Column
 
 NAMES = {
     "duration_s": "latency",

@@ -9,7 +9,7 @@ from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit, emit_json, note
 from aistrale_lab.cli.run import Asked, make_task
 from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
-from aistrale_lab.cli.tables import Column
+from aistrale_lab.analysis.tables import Column
 from aistrale_lab.lab.words import given
 from aistrale_lab.logs import visible
 

@@ -10,7 +10,7 @@ from aistrale_lab.cli.exits import Exit, complain, worst
 from aistrale_lab.cli.interrupt import resume_words
 from aistrale_lab.cli.output import emit_json, note
 from aistrale_lab.cli.showing import Showing, show_columns
-from aistrale_lab.cli.tables import summary_columns
+from aistrale_lab.analysis.tables import summary_columns
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.errors import LabError, RunnerError, StoreError
 from aistrale_lab.lab.bench import Lab

@@ -12,7 +12,7 @@ from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit, emit_blocks, emit_json, note
 from aistrale_lab.cli.report import explain_scores, runs_of, show_runs
 from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
-from aistrale_lab.cli.tables import list_columns, minute, summary_columns
+from aistrale_lab.analysis.tables import list_columns, minute, summary_columns
 from aistrale_lab.errors import NotFoundError, ValidationError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment

@@ -3,14 +3,19 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import Any
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from aistrale_lab.domain import rich
 from aistrale_lab.domain.chat import GenerateConfig, Message
 from aistrale_lab.domain.values import Value, fingerprint
 from aistrale_lab.errors import DatasetError, ValidationError
+
+SHOWN = 5
+"""Samples that a dataset shows of itself."""
 
 _MODEL_NAME = re.compile(r"^[\w.\-:@/#]{1,200}$")
 
@@ -79,6 +84,18 @@ class Dataset(Value):
             print_of_all = fingerprint([s.content() for s in self.samples])
             object.__setattr__(self, "fingerprint", print_of_all)
         return self
+
+    def _repr_html_(self) -> str:
+        """What it holds, and its first samples; all text escaped."""
+        groups = {sample.group for sample in self.samples} - {None}
+        targets = sum(sample.target is not None for sample in self.samples)
+        known = [("samples", f"{len(self.samples):,}"), ("with target", f"{targets:,}")]
+        known += [("groups", f"{len(groups):,}")] if groups else []
+        known.append(("fingerprint", self.fingerprint[:12]))
+        first = [[s.id, s.input_text, s.target] for s in self.samples[:SHOWN]]
+        caption = f"the first {len(first)}" if len(first) < len(self.samples) else ""
+        table = rich.table(["id", "input", "target"], first, caption=caption)
+        return f"{rich.facts(f'Dataset {self.name}', known)}\n{table}"
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -162,6 +179,25 @@ class Task(Value):
             object.__setattr__(self, "name", self.dataset.name)
         return self
 
+    def _repr_html_(self) -> str:
+        """What is asked of every model, and how it is judged; all text escaped."""
+        settings = self.config.model_dump(mode="json", exclude_defaults=True)
+        points = prod(len(values) for values in self.sweep.values())
+        calls = len(self.dataset) * self.epochs * points
+        known = [
+            ("dataset", f"{self.dataset.name}, {len(self.dataset):,} samples"),
+            ("system", self.prompt.system),
+            ("shots", len(self.prompt.shots) or None),
+            ("prompt", self.prompt.user),
+            ("settings", _listed(settings)),
+            ("sweep", _listed({name: [*v] for name, v in self.sweep.items()})),
+            ("scorers", ", ".join(self.scorers) or "none: answers are only kept"),
+            ("epochs", self.epochs),
+            ("calls for each model", f"{calls:,}"),
+        ]
+        facts = [(name, value) for name, value in known if value is not None]
+        return rich.facts(f"Task {self.name}", facts)
+
     def parts(self) -> dict[str, Any]:
         """What identifies the task, part by part: what changed can be named."""
         return {
@@ -177,6 +213,10 @@ class Task(Value):
     def fingerprint(self) -> str:
         """Equal for tasks that ask the same and score the same."""
         return fingerprint(self.parts())
+
+
+def _listed(settings: Mapping[str, Any]) -> str | None:
+    return ", ".join(f"{name}={value}" for name, value in settings.items()) or None
 
 
 def _refuse_duplicates(dataset: Dataset) -> None:

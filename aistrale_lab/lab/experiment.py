@@ -1,8 +1,10 @@
 """An experiment as its reader sees it: a view over the store."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from aistrale_lab.domain import rich
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.scorers.base import parse_spec
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from aistrale_lab.analysis.tables import Column
     from aistrale_lab.analysis.leaderboard import Leaderboard
+
+
+MEASURED = (
+    *("experiment_id", "run_id", "model", "cached", "queue_s"),
+    *("cached_input_tokens", "reasoning_tokens"),
+)
+"""What is measured of a result besides what comparisons use; no texts."""
 
 
 class Experiment:
@@ -63,6 +73,15 @@ class Experiment:
         """Whether every sample of every run has its row."""
         return all(run.status is RunStatus.COMPLETED for run in self.runs)
 
+    def table(self) -> "list[Column]":
+        """The summary as people read it: one row per run, numbers in words."""
+        from aistrale_lab.analysis.frames import summary_df
+        from aistrale_lab.analysis.summary import run_objects
+        from aistrale_lab.analysis.tables import summary_columns
+
+        runs, results = self.runs, self.measures_df()
+        return summary_columns(run_objects(runs, results, summary_df(results, runs)))
+
     def page(self, query: PageQuery, columns: Sequence[str]) -> Page:
         """A page of the results, sorted, searched and filtered by the store."""
         return read_page(
@@ -94,7 +113,7 @@ class Experiment:
         """One row per run and metric: value, 95 % interval, n, tokens, cost, times."""
         from aistrale_lab.analysis.frames import summary_df
 
-        return summary_df(self._measures(), self.runs)
+        return summary_df(self.measures_df(), self.runs)
 
     def leaderboard(self, metric: str | None = None, **how: Any) -> "Leaderboard":
         """Who is best, who is tied with the best, ratings, all pairs corrected.
@@ -104,7 +123,7 @@ class Experiment:
         """
         from aistrale_lab.analysis.leaderboard import leaderboard
 
-        return leaderboard(self._measures(), self.runs, metric, **how)
+        return leaderboard(self.measures_df(), self.runs, metric, **how)
 
     def pareto_df(self, metric: str | None = None, **how: Any) -> "pd.DataFrame":
         """One row per run: quality, cost, time to first token, and the Pareto front.
@@ -113,7 +132,7 @@ class Experiment:
         """
         from aistrale_lab.analysis.fronts import pareto_df
 
-        return pareto_df(self._measures(), self.runs, metric, **how)
+        return pareto_df(self.measures_df(), self.runs, metric, **how)
 
     def latency_df(self, **how: Any) -> "pd.DataFrame":
         """One row per run and percentile of its times, with bootstrap intervals."""
@@ -134,12 +153,12 @@ class Experiment:
         later = self._store.scorers_of([run.id for run in runs])
         return list(dict.fromkeys([*self.scorers, *later]))
 
-    def _measures(self) -> "pd.DataFrame":
+    def measures_df(self) -> "pd.DataFrame":
         """The results without their texts."""
         from aistrale_lab.analysis.frames import results_df
         from aistrale_lab.analysis.pairing import USED
 
-        columns = [*USED, "experiment_id", "run_id", "model", "cached", "queue_s"]
+        columns = [*USED, *MEASURED]
         return results_df(self._store, [run.id for run in self.runs], columns)
 
     def plot(self, metric: str | None = None) -> "Figure":
@@ -149,9 +168,25 @@ class Experiment:
         return summary_plot(self.summary_df(), metric)
 
     def _repr_html_(self) -> str:
-        table: str = self.summary_df().to_html(index=False, na_rep="–", border=0)
-        return table
+        """What was asked, how far it came, and the summary; all text escaped."""
+        record = self.record
+        states = Counter(str(run.status) for run in self.runs)
+        known = [
+            ("experiment", self.id),
+            ("created at, UTC", f"{record.created_at:%Y-%m-%d %H:%M}"),
+            ("runs", ", ".join(f"{n} {state}" for state, n in states.items())),
+            ("reasons", "; ".join(r.reason for r in self.runs if r.reason) or None),
+        ]
+        facts = [(name, value) for name, value in known if value is not None]
+        return f"{rich.facts(record.name, facts)}\n{summary_html(self.table())}"
 
     def __repr__(self) -> str:
         states = ", ".join(f"{run.model}: {run.status}" for run in self.runs)
         return f"<Experiment {self.id} {self.name!r} ({states})>"
+
+
+def summary_html(columns: "Sequence[Column]") -> str:
+    """The columns as a table of escaped cells."""
+    rows = zip(*(column.cells for column in columns), strict=True)
+    numbers = [n for n, column in enumerate(columns) if column.numeric]
+    return rich.table([c.label for c in columns], rows, numbers=numbers)

@@ -5,6 +5,7 @@ import time
 from datetime import datetime
 from typing import Any
 
+from aistrale_lab.domain import rich
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.values import Value
 
@@ -65,3 +66,19 @@ class RunRecord(Value):
     def model(self) -> str:
         """The full `provider/model`."""
         return f"{self.provider}/{self.model_name}"
+
+    def _repr_html_(self) -> str:
+        """Whom it asked, and how far it came; all text escaped."""
+        params = ", ".join(f"{name}={value}" for name, value in self.params.items())
+        known = [
+            ("run", self.id),
+            ("experiment", f"{self.experiment_id} {self.name}"),
+            ("parameters", params or None),
+            ("status", f"{self.status}: {self.reason}" if self.reason else self.status),
+            ("completed", f"{self.completed:,} of {self.planned:,}"),
+            ("failed", f"{self.failed:,}"),
+            ("base URL", self.base_url),
+            ("created at, UTC", f"{self.created_at:%Y-%m-%d %H:%M}"),
+        ]
+        facts = [(name, value) for name, value in known if value is not None]
+        return rich.facts(f"Run {self.model}", facts)

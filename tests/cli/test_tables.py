@@ -6,13 +6,8 @@ from typing import Any
 import pytest
 
 from aistrale_lab.cli.output import emit_blocks, emit_json, emit_table
-from aistrale_lab.cli.tables import (
-    Column,
-    list_columns,
-    make_blocks,
-    make_table,
-    summary_columns,
-)
+from aistrale_lab.analysis.tables import Column, list_columns, summary_columns
+from aistrale_lab.cli.tables import make_blocks, make_table
 
 MakeRun = Callable[..., dict[str, Any]]
 LONG = "huggingface/" + "a-very-long-organisation/" + "n" * 160
