@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+CHROMIUM_PATH := $(VENV)/.chromium
+
 TRAINING := .venv-training
 TRAINED := build/weights
 
@@ -14,8 +16,8 @@ TRAINED := build/weights
 demo: $(READY)
 	@$(BIN)/aistrale demo
 
-test: $(READY) check
-	@$(BIN)/python -m pytest -n auto
+test: $(READY) check $(CHROMIUM_PATH)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(READY)
 	@$(BIN)/black --quiet --check . || { $(BIN)/black --check . ; exit 1; }
@@ -25,7 +27,7 @@ check: $(READY)
 	@echo "black, flake8, mypy and the layers are quiet"
 
 lab: $(READY)
-	@cd notebooks && ../$(BIN)/jupyter lab
+	@$(BIN)/aistrale lab
 
 bench: $(READY)
 	@$(BIN)/python tests/bench/client_cpu.py
@@ -72,6 +74,10 @@ $(READY): requirements.lock pyproject.toml
 	    --no-deps --no-build-isolation -e . ; \
 	fi
 	@touch $(READY)
+
+# A Chromium for the browser tests: the one there is, or an installed one.
+$(CHROMIUM_PATH): $(READY)
+	@sh tests/browser/chromium.sh $(BIN)/python $@
 
 clean:
 	rm -rf $(VENV) $(TRAINING) build dist .mypy_cache .pytest_cache .hypothesis

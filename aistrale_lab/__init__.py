@@ -32,8 +32,13 @@ if TYPE_CHECKING:
     from aistrale_lab.errors import LabError
     from aistrale_lab.lab import Experiment, Lab, RunHandle
     from aistrale_lab.scorers import scorer
+    from aistrale_lab.widgets.compare_view import CompareView
+    from aistrale_lab.widgets.results_table import ResultsTable
+    from aistrale_lab.widgets.run_panel import RunPanel
+    from aistrale_lab.widgets.summary_view import SummaryView
 
 _HOMES = {
+    "CompareView": "aistrale_lab.widgets.compare_view",
     "Completion": "aistrale_lab.domain.chat",
     "Dataset": "aistrale_lab.domain.tasks",
     "Experiment": "aistrale_lab.lab",
@@ -43,10 +48,13 @@ _HOMES = {
     "Message": "aistrale_lab.domain.chat",
     "ModelRef": "aistrale_lab.domain.tasks",
     "PromptTemplate": "aistrale_lab.domain.tasks",
+    "ResultsTable": "aistrale_lab.widgets.results_table",
     "RunHandle": "aistrale_lab.lab",
+    "RunPanel": "aistrale_lab.widgets.run_panel",
     "Sample": "aistrale_lab.domain.tasks",
     "SampleResult": "aistrale_lab.domain.runs",
     "Score": "aistrale_lab.domain.runs",
+    "SummaryView": "aistrale_lab.widgets.summary_view",
     "Task": "aistrale_lab.domain.tasks",
     "Usage": "aistrale_lab.domain.chat",
     "load_dataset": "aistrale_lab.engine.datasets",
@@ -55,6 +63,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CompareView",
     "Completion",
     "Dataset",
     "Experiment",
@@ -64,10 +73,13 @@ __all__ = [
     "Message",
     "ModelRef",
     "PromptTemplate",
+    "ResultsTable",
     "RunHandle",
+    "RunPanel",
     "Sample",
     "SampleResult",
     "Score",
+    "SummaryView",
     "Task",
     "Usage",
     "load_dataset",

@@ -446,25 +446,31 @@ def embedded(
     return command.embedded(port)
 
 
-@app.command()
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
 def lab(
-    folder: Annotated[
+    context: typer.Context,
+    dir: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[FOLDER]", help="Default: ./notebooks, made if absent."
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the notebooks are, or are copied to. Default: here if they "
+            "are here, else ./aistrale-notebooks.",
         ),
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(metavar="N", min=0, max=65535, help="Jupyter's port.")
     ] = None,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Only print the address.")
     ] = False,
 ) -> int:
-    """Open JupyterLab on the notebooks; needs the extra "notebook"."""
-    from aistrale_lab.cli import servers as command
+    """Open JupyterLab on the notebooks; needs the extra "notebook".
 
-    return command.lab(folder, port=port, browser=not no_browser)
+    Files that are there are never overwritten. What else is given goes to Jupyter,
+    such as `--port=8890`.
+    """
+    from aistrale_lab.cli import workbench as command
+
+    return command.lab(dir, context.args, browser=not no_browser)
 
 
 def call(words: Sequence[str]) -> int:

@@ -1,18 +1,13 @@
-"""`embedded` and `lab`: programs that stay in the foreground."""
+"""`embedded`: the models in the box as a program that stays in the foreground."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
-from importlib.util import find_spec
-from pathlib import Path
-from typing import NoReturn
 
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit, note
-from aistrale_lab.cli.shipped import copy_shipped
-from aistrale_lab.errors import ConfigError, NotFoundError, StoreError
+from aistrale_lab.errors import ConfigError, StoreError
 
 LOOPBACK = "127.0.0.1"
 
@@ -47,22 +42,6 @@ def embedded(port: int) -> Exit:
     return Exit.BROKEN
 
 
-def lab(folder: Path | None, *, port: int | None, browser: bool) -> NoReturn:
-    """Become JupyterLab; raises ConfigError, naming the extra, if it is absent."""
-    missing = [name for name in ("jupyterlab", "ipykernel") if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"{' and '.join(missing)} is not installed; "
-            "pip install 'aistrale-lab[notebook]'"
-        )
-    words = [sys.executable, "-m", "jupyterlab", str(_notebooks(folder))]
-    words += [f"--port={port}"] if port is not None else []
-    words += [] if browser else ["--no-browser"]
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execv(words[0], words)  # signals reach Jupyter, and its exit code is ours
-
-
 def _introduce(base_url: str) -> None:
     emit(f"{base_url}\n")
     note("serving the models in the box, to this machine alone; Ctrl-C ends it. Try:")
@@ -77,16 +56,3 @@ def _check_port(port: int) -> None:
         socket.create_server((LOOPBACK, port)).close()
     except OSError as error:
         raise ConfigError(f"port {port} cannot be used: {error.strerror}") from error
-
-
-def _notebooks(folder: Path | None) -> Path:
-    """The folder that was named, ./notebooks, or a fresh copy of ours as that."""
-    if folder is not None and not folder.exists():
-        raise NotFoundError(f"there is no folder {str(folder)!r}")
-    own = folder or Path("notebooks")
-    if not own.exists():
-        here = Path.cwd()
-        own = copy_shipped("notebooks", here, "*.ipynb")
-        copy_shipped("datasets", here, "*.jsonl")  # which the notebooks read
-        note(f"the notebooks and their prompt sets were copied to {here}")
-    return own

@@ -24,6 +24,7 @@ from aistrale_lab.store.results import Store
 
 if TYPE_CHECKING:
     from aistrale_lab.analysis.compare import Comparison
+    from aistrale_lab.analysis.side_by_side import SideBySide
 
 
 class Lab:
@@ -246,6 +247,21 @@ class Lab:
         return compare(
             before, after, anyway=anyway, fingerprints=(first, second), **how
         )
+
+    def side_by_side(
+        self, *which: str | RunRecord, scorer: str | None = None
+    ) -> "SideBySide":
+        """Two or more runs of the same samples beside each other, baseline first.
+
+        Raises ValidationError if they asked other datasets.
+        """
+        from aistrale_lab.analysis.side_by_side import side_by_side
+
+        runs = [
+            one if isinstance(one, RunRecord) else self._store.get_run(one)
+            for one in which
+        ]
+        return side_by_side(self._store, runs, scorer)
 
     def export(self, which: str, path: Path | str, *, raw: bool = False) -> int:
         """Write a run's or an experiment's results to a file; returns the rows.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aistrale_lab.domain import rich
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Task
+from aistrale_lab.errors import NotFoundError, one_of
 from aistrale_lab.scorers.base import parse_spec
 from aistrale_lab.store.opened import OpenedResult, open_result
 from aistrale_lab.store.pages import (
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from aistrale_lab.analysis.side_by_side import SideBySide
     from aistrale_lab.analysis.tables import Column
     from aistrale_lab.analysis.leaderboard import Leaderboard
 
@@ -98,6 +100,18 @@ class Experiment:
     def groups(self) -> list[str]:
         """The groups of the samples, sorted; empty if the dataset has none."""
         return list_groups(self._store, self.record.dataset)
+
+    def side_by_side(self, *which: str, scorer: str | None = None) -> "SideBySide":
+        """Two or more runs beside each other, baseline first; by default all of them.
+
+        `which` are ids of runs, beginnings of them, or models. Raises NotFoundError,
+        and ValidationError for fewer than two runs or an unknown scorer.
+        """
+        from aistrale_lab.analysis.side_by_side import side_by_side
+
+        runs = self.runs
+        chosen = [_only_run(runs, one) for one in which] or list(runs)
+        return side_by_side(self._store, chosen, scorer)
 
     def opened(self, run_id: str, sample_id: str, epoch: int = 1) -> OpenedResult:
         """All that is stored of one result; raises NotFoundError."""
@@ -183,6 +197,16 @@ class Experiment:
     def __repr__(self) -> str:
         states = ", ".join(f"{run.model}: {run.status}" for run in self.runs)
         return f"<Experiment {self.id} {self.name!r} ({states})>"
+
+
+def _only_run(runs: Sequence[RunRecord], which: str) -> RunRecord:
+    """The one run of that id, beginning of an id, or model."""
+    found = [run for run in runs if run.id.startswith(which) or run.model == which]
+    if len(found) == 1:
+        return found[0]
+    there = one_of([run.model for run in runs])
+    what = "there is no run" if not found else "more than one run is"
+    raise NotFoundError(f"{what} {which!r} in the experiment; its models: {there}")
 
 
 def summary_html(columns: "Sequence[Column]") -> str:

@@ -116,7 +116,11 @@ class RunPanel(View):
 
     async def run(self) -> Experiment:
         """`start`, and wait for the end; interrupting the wait stops the run."""
-        return await self.start()
+        handle = self.start()
+        experiment = await handle
+        # Within the cell that waited: what a thread sends later, papermill drops.
+        self._look(handle)
+        return experiment
 
     @property
     def experiment(self) -> Experiment:
@@ -204,7 +208,9 @@ class RunPanel(View):
             return
         found = listed.result()
         self._offers = found.models
-        missing = [f"{name}: {why}" for name, why in found.missing.items()]
+        missing = [
+            f"{name}: {why.partition(';')[0]}" for name, why in found.missing.items()
+        ]
         listing = visible(f"{len(found.models):,} models; {'; '.join(missing)}")
         self.show(listing=listing.rstrip("; "), offered=list(found.models[:OFFERED]))
 

@@ -96,5 +96,5 @@ class View(anywidget.AnyWidget):
 
         bundle = self._bundle()
         self._display = display(  # type: ignore[no-untyped-call]
-            bundle, raw=True, display_id=True
+            bundle, raw=True, display_id=self.model_id
         )

@@ -1,4 +1,4 @@
-"""`aistrale --help`, `doctor`, `embedded`, `lab` and `demo`."""
+"""`aistrale --help`, `doctor`, `embedded` and `demo`."""
 
 import json
 import signal
@@ -150,20 +150,6 @@ def test_embedded_says_that_a_port_is_taken(shell: Any) -> None:
     assert f"port {port} cannot be used: Address already in use" in ended.stderr
 
 
-def test_lab_without_its_extra_names_it(shell: Any) -> None:
-    program = (
-        "import sys\n"
-        "sys.modules['jupyterlab'] = None\n"
-        "from aistrale_lab.cli import answer\n"
-        "sys.exit(answer(['lab']))"
-    )
-    options = shell.options() | {"args": [sys.executable, "-c", program]}
-    ended = subprocess.run(timeout=60, **options)
-
-    assert ended.returncode == 2
-    assert "pip install 'aistrale-lab[notebook]'" in ended.stderr
-
-
 def test_the_demo_compares_models_offline(shell: Any) -> None:
     ended = shell.run("demo")
 
@@ -204,37 +190,3 @@ def test_the_self_test_tells_how_true_our_times_are(shell: Any) -> None:
         "duration",
     ]
     assert not (shell.folder / "aistrale.db").exists()
-
-
-def test_lab_opens_a_copy_of_the_notebooks_and_leaves_files_alone(shell: Any) -> None:
-    pytest.importorskip("jupyterlab")
-    (shell.folder / "datasets").mkdir()
-    (shell.folder / "datasets" / demo.PROMPT_SET).write_text("mine")
-    settings = shell.folder / ".jupyter" / "jupyter_server_config.json"
-    settings.parent.mkdir()
-    settings.write_text('{"ServerApp": {"allow_root": true}}')
-    going = shell.start("lab", "--no-browser", "--port", "0")
-    told = ""
-    while "is running at" not in told:
-        line = going.stderr.readline()
-        assert line, told
-        told += line
-    end(going)
-
-    notebooks = sorted(file.name for file in (shell.folder / "notebooks").iterdir())
-    assert "01_quickstart.ipynb" in notebooks
-    assert (shell.folder / "datasets" / demo.PROMPT_SET).read_text() == "mine"
-
-
-def end(going: "subprocess.Popen[str]") -> None:
-    """Ask until it ends: a server that has only just begun may miss a signal."""
-    for _ in range(12):
-        going.terminate()
-        try:
-            going.communicate(timeout=5)
-        except subprocess.TimeoutExpired:
-            continue
-        return
-    going.kill()
-    going.communicate()
-    raise AssertionError("the program did not end within a minute")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -126,11 +126,26 @@ class Notebook:
         self.page.locator(".jp-Notebook").wait_for()
         self._await_idle()
 
+    def shut_down(self) -> None:
+        """End the kernel, as a person does who is done."""
+        self.page.evaluate(
+            "async () => { const n = window.jupyterapp?.shell.currentWidget;"
+            " await n?.context.sessionContext.shutdown(); }"
+        )
+        self.page.close()
+
     def reload(self) -> None:
-        """Load the page anew: the kernel lives on."""
+        """Save, and load the page anew: the kernel lives on."""
+        self.save()
         self.page.reload()
         self.page.locator(".jp-Notebook").wait_for()
         self._await_idle()
+
+    def evaluate(self, number: int, code: str) -> str:
+        """Run code in the place of a cell's; what it prints or shows, as text."""
+        self.write(number, code)
+        self.run(number)
+        return self.output(number).inner_text().strip()
 
     def cell(self, number: int) -> Locator:
         """A code cell."""
@@ -164,16 +179,27 @@ class Notebook:
 
     def save(self) -> dict[str, Any]:
         """Save, and give what is on disk."""
-        self.page.keyboard.press("Escape")
-        self.page.keyboard.press("Control+S")
+        self.page.evaluate(
+            "() => window.jupyterapp.commands.execute('docmanager:save')"
+        )
         name = urlsplit(self.page.url).path.partition("/tree/")[2]
         path = self.server.folder / name
-        before = path.stat().st_mtime_ns
-        give_up = time.monotonic() + 10
-        while path.stat().st_mtime_ns == before and time.monotonic() < give_up:
-            self.page.wait_for_timeout(50)
         saved: dict[str, Any] = json.loads(path.read_text())
         return saved
+
+    def saved_html(self, number: int, wanted: str) -> str:
+        """The HTML that a cell's only output has on disk, once it holds the text.
+
+        A widget writes its twin anew a moment after what is seen has changed.
+        """
+        html = ""
+        for _ in range(20):
+            (output,) = self.save()["cells"][number]["outputs"]
+            html = "".join(output["data"]["text/html"])
+            if wanted in html:
+                break
+            self.page.wait_for_timeout(250)
+        return html
 
     def restart_kernel(self) -> None:
         """A new kernel, as after a crash: outputs stay, variables go."""
@@ -192,7 +218,8 @@ class Notebook:
             name,
         )
         light = "false" if dark else "true"
-        self.page.locator(f'body[data-jp-theme-light="{light}"]').wait_for()
+        body = self.page.locator(f'body[data-jp-theme-light="{light}"]')
+        body.wait_for(state="attached")
 
     def _await_idle(self) -> None:
         self.page.wait_for_function(
@@ -206,6 +233,9 @@ class Notebook:
             self.problems.append(f"console: {message.text} ({message.location})")
 
     def _alerted(self, dialog: Any) -> None:
+        if dialog.type == "beforeunload":  # the notebook was not saved
+            dialog.accept()
+            return
         self.problems.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
@@ -214,6 +244,23 @@ class Notebook:
         if parts.scheme in ("http", "https", "ws", "wss"):
             if parts.hostname not in LOOPBACK:
                 self.problems.append(f"request to {parts.hostname}: {request.url}")
+
+
+def write_notebook(path: Path, *cells: str) -> None:
+    """A notebook of code cells."""
+    code = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": kernel},
+        "cells": [{**code, "id": f"c{n}", "source": s} for n, s in enumerate(cells)],
+    }
+    path.write_text(json.dumps(notebook))
+
+
+OpenNotebook = Callable[[str], Notebook]
+"""Opens a notebook of the server, by its path there, in a page of its own."""
 
 
 @contextmanager

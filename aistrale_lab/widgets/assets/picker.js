@@ -20,7 +20,6 @@ function makePicker(label, hint, { changed, search, opened = () => {} }) {
   let active = -1;
 
   const shown = () => offered.filter((name) => !chosen.includes(name));
-  const isOpen = () => input.getAttribute("aria-expanded") === "true";
 
   function open(yes) {
     const really = yes && shown().length > 0;
@@ -61,7 +60,7 @@ function makePicker(label, hint, { changed, search, opened = () => {} }) {
       on: { mousedown: (event) => { event.preventDefault(); add(name); } },
     }, name)));
     activate(-1);
-    if (document.activeElement === input || input.getRootNode().activeElement === input) open(isOpen());
+    if (input.getRootNode().activeElement === input) open(true);
   }
   function onKey(event) {
     const last = shown().length - 1;
