@@ -90,6 +90,11 @@ class SummaryView(View):
         ]
         return "\n".join([f"SummaryView: {self.state['said']}", *lines])
 
+    def _bundle(self) -> dict[str, Any]:
+        """The first picture too, for whoever shows neither widgets nor HTML."""
+        pictures = [plot["png"] for plot in self.state["plots"] if plot["png"]]
+        return {**super()._bundle(), **{"image/png": one for one in pictures[:1]}}
+
     @property
     def _experiment(self) -> Experiment:
         source = self._source

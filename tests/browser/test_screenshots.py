@@ -45,7 +45,7 @@ def test_every_panel_in_both_themes_and_two_widths(
     for dark in (False, True):
         notebook.theme(dark)
         for width in SIZES:
-            page.set_viewport_size({"width": width, "height": 1000})
+            page.set_viewport_size({"width": width, "height": 2200})
             for number, name in enumerate(CELLS, start=1):
                 view = notebook.output(number).locator(f".al-{name}")
                 view.scroll_into_view_if_needed()
