@@ -6,9 +6,10 @@ from aistrale_lab.analysis.gates import Gate
 from aistrale_lab.analysis.summary import compare_object
 from aistrale_lab.cli.comparing import compare_columns, dropped_lines, verdicts
 from aistrale_lab.cli.exits import Exit
-from aistrale_lab.cli.output import emit, emit_json, note
+from aistrale_lab.cli.output import emit, emit_json
 from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
 from aistrale_lab.logs import visible
+from aistrale_lab.terminal import note
 
 
 def compare(

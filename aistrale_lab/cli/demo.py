@@ -5,7 +5,7 @@ from typing import Any
 from aistrale_lab.analysis.summary import compare_object
 from aistrale_lab.cli.comparing import speed_verdict, verdicts
 from aistrale_lab.cli.exits import Exit
-from aistrale_lab.cli.output import emit, note
+from aistrale_lab.cli.output import emit
 from aistrale_lab.cli.run import conduct
 from aistrale_lab.cli.shipped import shipped
 from aistrale_lab.cli.showing import Showing, open_lab
@@ -14,6 +14,7 @@ from aistrale_lab.engine.datasets import load_dataset
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
+from aistrale_lab.terminal import note
 
 PROMPT_SET = "skills.jsonl"
 MODELS = (

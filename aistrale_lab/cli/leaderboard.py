@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aistrale_lab.analysis import figures
-from aistrale_lab.cli.exits import Exit
-from aistrale_lab.cli.output import emit, emit_json, note
-from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
 from aistrale_lab.analysis.tables import Column
+from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.output import emit, emit_json
+from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
 from aistrale_lab.logs import visible
+from aistrale_lab.terminal import note
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,12 +5,11 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from aistrale_lab.logs import visible
+from aistrale_lab.terminal import make_console
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
 WIDEST = 100_000
@@ -74,21 +73,6 @@ def width_of(table: "Table") -> int:
     console = make_console(sys.stdout)
     options = console.options.update(width=WIDEST)
     return Measurement.get(console, options, table).maximum
-
-
-def note(text: str = "") -> None:
-    """A line on standard error; what a model said is made visible."""
-    try:
-        print("\n".join(map(visible, text.split("\n"))), file=sys.stderr, flush=True)
-    except OSError:
-        pass
-
-
-def make_console(stream: TextIO, *, width: int | None = None) -> "Console":
-    """A console that prints text as it is: no markup, no emoji codes, no guesses."""
-    from rich.console import Console
-
-    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
 
 
 def tame_streams() -> None:

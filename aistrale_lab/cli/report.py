@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 from aistrale_lab import errors
 from aistrale_lab.analysis.frames import summary_df
 from aistrale_lab.analysis.summary import experiment_object, run_objects
+from aistrale_lab.analysis.tables import summary_columns
 from aistrale_lab.cli.exits import Exit, complain, worst
 from aistrale_lab.cli.interrupt import resume_words
-from aistrale_lab.cli.output import emit_json, note
+from aistrale_lab.cli.output import emit_json
 from aistrale_lab.cli.showing import Showing, show_columns
-from aistrale_lab.analysis.tables import summary_columns
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.errors import LabError, RunnerError, StoreError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
+from aistrale_lab.terminal import note
 
 if TYPE_CHECKING:
     import pandas as pd

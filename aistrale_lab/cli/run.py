@@ -9,14 +9,6 @@ from typing import Any
 
 from aistrale_lab.cli.exits import Exit, complain
 from aistrale_lab.cli.interrupt import Interrupts
-from aistrale_lab.lab.words import (
-    given,
-    parse_params,
-    parse_tags,
-    read_text,
-    settings_of,
-)
-from aistrale_lab.cli.progress import make_display
 from aistrale_lab.cli.report import report
 from aistrale_lab.cli.showing import Showing, check_named, open_lab
 from aistrale_lab.domain.tasks import PromptTemplate, Task
@@ -25,6 +17,14 @@ from aistrale_lab.errors import LabError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
+from aistrale_lab.lab.progress import make_display
+from aistrale_lab.lab.words import (
+    given,
+    parse_params,
+    parse_tags,
+    read_text,
+    settings_of,
+)
 
 FRAME = 0.25
 """Seconds between two looks at the progress."""

@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 from aistrale_lab.cli.exits import Exit
-from aistrale_lab.cli.output import emit, note
+from aistrale_lab.cli.output import emit
 from aistrale_lab.errors import ConfigError, StoreError
+from aistrale_lab.terminal import note
 
 LOOPBACK = "127.0.0.1"
 

@@ -8,16 +8,17 @@ import pandas as pd
 
 from aistrale_lab.analysis.columns import SCORE
 from aistrale_lab.analysis.summary import list_object
+from aistrale_lab.analysis.tables import list_columns, minute, summary_columns
 from aistrale_lab.cli.exits import Exit
-from aistrale_lab.cli.output import emit, emit_blocks, emit_json, note
+from aistrale_lab.cli.output import emit, emit_blocks, emit_json
 from aistrale_lab.cli.report import explain_scores, runs_of, show_runs
 from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
-from aistrale_lab.analysis.tables import list_columns, minute, summary_columns
 from aistrale_lab.errors import NotFoundError, ValidationError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.logs import visible
 from aistrale_lab.scorers.base import parse_spec
+from aistrale_lab.terminal import note
 
 LONGEST = 400
 """Characters of a text that are shown; `export` writes all of them."""

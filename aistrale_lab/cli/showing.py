@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from aistrale_lab.cli.output import emit_table
 from aistrale_lab.analysis.tables import Column
+from aistrale_lab.cli.output import emit_table
 from aistrale_lab.cli.tables import make_blocks, make_table
 from aistrale_lab.errors import ConfigError, NotFoundError
 from aistrale_lab.lab.bench import Lab

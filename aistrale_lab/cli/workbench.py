@@ -13,9 +13,9 @@ from typing import Any
 
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.interrupt import CODES
-from aistrale_lab.cli.output import note
 from aistrale_lab.cli.shipped import Copied, copy_shipped
 from aistrale_lab.errors import ConfigError
+from aistrale_lab.terminal import note
 from aistrale_lab.widgets.exporting import SETTINGS
 
 NEEDED = ("jupyterlab", "ipykernel")

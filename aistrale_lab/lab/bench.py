@@ -12,15 +12,17 @@ from aistrale_lab.engine.thread import EngineThread
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.forecasting import Plan, Scored, make_plan, score_forecast
 from aistrale_lab.lab.handle import RunHandle
-from aistrale_lab.lab.launch import Launcher, say
+from aistrale_lab.lab.launch import Launcher
 from aistrale_lab.lab.listing import ModelList
 from aistrale_lab.lab.options import RunOptions
+from aistrale_lab.lab.progress import watched
 from aistrale_lab.lab.scoring import Scoring
-from aistrale_lab.logs import Log, visible
+from aistrale_lab.logs import Log
 from aistrale_lab.scorers.base import NamedScorer, check_targets, make_scorers
 from aistrale_lab.settings import Settings, load_settings
 from aistrale_lab.store.records import RunRecord
 from aistrale_lab.store.results import Store
+from aistrale_lab.terminal import note
 
 if TYPE_CHECKING:
     from aistrale_lab.analysis.compare import Comparison
@@ -107,9 +109,10 @@ class Lab:
     ) -> Experiment:
         """`start`, and wait for the end; interrupting the wait stops the run.
 
-        Says in a line which runs did not complete, and why.
+        On a terminal the progress is seen meanwhile. Says in a line which runs did
+        not complete, and why.
         """
-        return _told(await self.start(task, models, **options))
+        return _told(await watched(self.start(task, models, **options)))
 
     def attach(self, which: str) -> RunHandle[Experiment]:
         """The handle of an experiment, by its id or the beginning of it.
@@ -190,7 +193,7 @@ class Lab:
         self, which: str, *, failed: bool = False, **options: Any
     ) -> Experiment:
         """`start_resume`, and wait for the end."""
-        return _told(await self.start_resume(which, failed=failed, **options))
+        return _told(await watched(self.start_resume(which, failed=failed, **options)))
 
     def experiment(self, which: str) -> Experiment:
         """An experiment by its id, or an unambiguous beginning of it."""
@@ -292,5 +295,5 @@ def _told(experiment: Experiment) -> Experiment:
     """The experiment, after a line for each run that is not complete."""
     for run in experiment.runs:
         if run.status is not RunStatus.COMPLETED:
-            say(f"{run.model}: {run.status}: {visible(run.reason or 'no answer')}")
+            note(f"{run.model}: {run.status}: {run.reason or 'no answer'}")
     return experiment

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from aistrale_lab.analysis.leaderboard import Leaderboard
     from aistrale_lab.analysis.side_by_side import SideBySide
     from aistrale_lab.analysis.tables import Column
-    from aistrale_lab.analysis.leaderboard import Leaderboard
 
 
 MEASURED = (

@@ -1,7 +1,6 @@
 """Launching an experiment: checked, stored, leased, and handed to the engine."""
 
 import contextlib
-import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import partial
@@ -18,8 +17,8 @@ from aistrale_lab.lab.conduct import Conductor
 from aistrale_lab.lab.endpoints import resolve
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
-from aistrale_lab.lab.listing import ModelList, list_models
 from aistrale_lab.lab.limits import affordable_concurrency
+from aistrale_lab.lab.listing import ModelList, list_models
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import (
     LanePlan,
@@ -46,6 +45,7 @@ from aistrale_lab.scorers.base import NamedScorer
 from aistrale_lab.settings import Settings
 from aistrale_lab.store.records import ExperimentRecord, RunRecord, new_id
 from aistrale_lab.store.results import Store
+from aistrale_lab.terminal import note
 
 
 class Launcher:
@@ -168,12 +168,12 @@ class Launcher:
         """A finished experiment as it is, an unfinished one resumed; says which."""
         runs = self._store.runs_of(earlier.id)
         if all(run.status is RunStatus.COMPLETED for run in runs):
-            say(
+            note(
                 f"experiment {earlier.id} is finished: nothing is sent "
                 "(fresh=True pays again)"
             )
             return self.attach(earlier.id)
-        say(f"resuming experiment {earlier.id}: only what is missing is sent")
+        note(f"resuming experiment {earlier.id}: only what is missing is sent")
         return self.resume(runs, chosen, failed=False)
 
     def resume(
@@ -234,7 +234,7 @@ class Launcher:
             so_far=partial(Experiment, self._store, experiment_id),
             experiment_id=experiment_id,
             lanes=list(progress.values()),
-            on_interrupt=lambda: say(
+            on_interrupt=lambda: note(
                 f"stopped; what is done is stored. Run it again, or "
                 f"`aistrale resume {experiment_id}`, to send the rest"
             ),
@@ -318,10 +318,5 @@ def _within_limits(chosen: RunOptions, *, lanes: int) -> RunOptions:
     """The options with no more calls in flight than the machine has files for."""
     most = affordable_concurrency(chosen.concurrency, lanes)
     if most < chosen.concurrency:
-        say(f"open files are limited: {most} calls in flight for each model")
+        note(f"open files are limited: {most} calls in flight for each model")
     return chosen.model_copy(update={"concurrency": most})
-
-
-def say(line: str) -> None:
-    """A line for a person, apart from what a program may read."""
-    print(line, file=sys.stderr)

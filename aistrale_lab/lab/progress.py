@@ -1,18 +1,23 @@
 """What is seen of a run while it goes on: live on a terminal, plain lines elsewhere."""
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aistrale_lab.analysis import figures
-from aistrale_lab.cli.output import make_console, note
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.logs import visible
+from aistrale_lab.terminal import make_console, note
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from aistrale_lab.lab.handle import RunHandle
+
+T = TypeVar("T")
 
 EVERY = 5.0
 """Seconds between two reports in plain lines."""
@@ -21,6 +26,34 @@ ERRORS_SHOWN = 5
 """Errors of a lane that are shown as they come; the others are counted."""
 
 BAR = 24
+
+
+FRAME = 0.25
+"""Seconds between two frames of what is live."""
+
+
+async def watched(handle: "RunHandle[T]") -> T:
+    """Wait for a run; on a terminal its lanes are drawn meanwhile, elsewhere not."""
+    if handle.done() or not _on_terminal():
+        return await handle
+    display = LiveDisplay(handle.lanes)
+    ticking = asyncio.create_task(_tick(display))
+    try:
+        return await handle
+    finally:
+        ticking.cancel()
+        display.close()
+
+
+async def _tick(display: "LiveDisplay") -> None:
+    while True:
+        await asyncio.sleep(FRAME)
+        display.update()
+
+
+def _on_terminal() -> bool:
+    """Whether standard error is a screen on which lines can be drawn again."""
+    return sys.stderr.isatty() and not make_console(sys.stderr).is_dumb_terminal
 
 
 class Display(Protocol):
@@ -37,7 +70,7 @@ def make_display(lanes: Sequence[LaneProgress], *, quiet: bool) -> Display:
     """The display that suits standard error."""
     if quiet:
         return Silence()
-    if sys.stderr.isatty() and not make_console(sys.stderr).is_dumb_terminal:
+    if _on_terminal():
         return LiveDisplay(lanes)
     return LineDisplay(lanes)
 

@@ -11,16 +11,17 @@ from typing import TextIO
 
 import pytest
 
-from aistrale_lab.cli.progress import (
+import aistrale_lab as lab
+from aistrale_lab.domain.chat import Completion, FinishReason, Usage
+from aistrale_lab.domain.runs import RunStatus, SampleResult
+from aistrale_lab.engine.progress import LaneProgress
+from aistrale_lab.lab.progress import (
     LineDisplay,
     LiveDisplay,
     Silence,
     facts,
     make_display,
 )
-from aistrale_lab.domain.chat import Completion, FinishReason, Usage
-from aistrale_lab.domain.runs import RunStatus, SampleResult
-from aistrale_lab.engine.progress import LaneProgress
 
 LONG = "huggingface/" + "o" * 60 + "/" + "n" * 60
 SGR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -225,3 +226,19 @@ def test_errors_stand_above_the_lanes(terminal: Terminal) -> None:
     assert "\x1b]52" not in seen
     assert "\\x1b]52;c;ZXZpbA==\\x07" in SGR.sub("", seen).replace("\r\n", "")
     assert "stopping" in seen
+
+
+async def test_a_run_that_is_awaited_is_drawn_on_a_terminal_and_nowhere_else(
+    bench: lab.Lab,
+    task: lab.Task,
+    terminal: Terminal,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await bench.run(task, "openai/large", name="unseen")
+    unseen = capsys.readouterr().err
+
+    with redirect_stderr(terminal.screen):
+        await bench.run(task, "openai/large", name="seen")
+
+    assert unseen == ""
+    assert "20/20 done" in SGR.sub("", terminal.seen())
