@@ -43,7 +43,7 @@ def chromium() -> str:
     )
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterLab]:
     """A server over a copy of the notebooks, with a store of its own."""
     folder = tmp_path_factory.mktemp("workbench")
@@ -52,9 +52,9 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterLab]
         yield server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """Chromium without a screen, gone before tests of other folders begin.
+    """Chromium without a screen, gone before tests of another file begin.
 
     Its driver keeps an event loop running in the thread that asks it, in which no
     test could run one of its own.
