@@ -126,6 +126,14 @@ class Notebook:
         self.page.locator(".jp-Notebook").wait_for()
         self._await_idle()
 
+    def clear(self) -> None:
+        """No output is left of an earlier time."""
+        self.page.evaluate(
+            "() => window.jupyterapp.commands.execute"
+            "('notebook:clear-all-cell-outputs')"
+        )
+        self.page.locator(".jp-OutputArea-output").first.wait_for(state="detached")
+
     def shut_down(self) -> None:
         """End the kernel, as a person does who is done."""
         self.page.evaluate(
