@@ -83,6 +83,14 @@ class Settings(BaseSettings):
     )
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
     hf_base_url: str | None = Field(default=None, validation_alias="HF_BASE_URL")
+    embedded_url: str | None = Field(
+        default=None, validation_alias="AISTRALE_EMBEDDED_URL"
+    )
+    """Where the models in the box are served already; None: by a server of our own."""
+    batch: str | None = Field(default=None, validation_alias="AISTRALE_BATCH")
+    """The batch that this process works for, with its point and notebook."""
+    point: str | None = Field(default=None, validation_alias="AISTRALE_POINT")
+    notebook: str | None = Field(default=None, validation_alias="AISTRALE_NOTEBOOK")
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
 

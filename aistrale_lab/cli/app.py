@@ -167,6 +167,79 @@ def resume(
 
 
 @app.command()
+def batch(
+    notebook: Annotated[
+        Path,
+        typer.Argument(
+            metavar="NOTEBOOK|BATCH.yaml", help="A notebook, or a file that names one."
+        ),
+    ],
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param",
+            "-p",
+            metavar="KEY=VALUE[,VALUE...]",
+            help="Values of a parameter of the notebook; all are tried with all.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the executed notebooks go."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Kernels at once.")] = 2,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="EXPR",
+            help="A gate such as 'number >= 0.8': the whole interval of every run must "
+            "lie there, or the exit code is 1. May be given several times.",
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write points and gates as JUnit XML."),
+    ] = None,
+    help_parameters: Annotated[
+        bool,
+        typer.Option("--help-parameters", help="Say what the notebook can be told."),
+    ] = False,
+    name: o.Name = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew, and pay again.")
+    ] = False,
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Execute a notebook at every point of a grid; what is stored is not paid again.
+
+    The same command again goes on where it was stopped, whatever stopped it.
+
+    `aistrale batch notebooks/03_batch.ipynb -p model=embedded/small,embedded/mini
+    -p temperature=0,0.7 --out out`
+    """
+    from aistrale_lab.cli import batch as command
+    from aistrale_lab.cli.showing import Showing
+
+    if help_parameters:
+        return command.help_parameters(notebook)
+    if out is None:
+        raise typer.BadParameter("name a folder for the notebooks: --out DIR")
+    return command.batch(
+        notebook,
+        Showing(store, json, quiet),
+        words=param or (),
+        out=out,
+        jobs=jobs,
+        require=require or (),
+        junit=junit,
+        name=name,
+        fresh=fresh,
+    )
+
+
+@app.command()
 def runs(
     limit: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Only the newest N.")

@@ -26,8 +26,10 @@ class Interrupts:
     third leaves at once. A signal before there is a run ends the command.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, impatient: float = IMPATIENT, last: float = LAST) -> None:
         self.code: Exit | None = None
+        self._patience = impatient, last
+        self._again = ""
         self._count = 0
         self._handle: RunHandle[Any] | None = None
         self._timers: list[threading.Timer] = []
@@ -43,9 +45,10 @@ class Interrupts:
         for number, earlier in self._earlier.items():
             signal.signal(number, earlier)
 
-    def watch(self, handle: RunHandle[Any]) -> None:
-        """From now on a signal stops this run."""
+    def watch(self, handle: RunHandle[Any], *, again: str | None = None) -> None:
+        """From now on a signal stops this run; `again` tells how to go on."""
         self._handle = handle
+        self._again = again or resume_words(handle.experiment_id)
 
     def calm(self) -> None:
         """The run has ended and is on disk: the deadlines are off."""
@@ -62,8 +65,9 @@ class Interrupts:
             self._leave()
         self._handle.cancel()
         if self._count == 1:
-            self._start(IMPATIENT, self._handle.cancel)
-            self._start(LAST, self._leave)
+            impatient, last = self._patience
+            self._start(impatient, self._handle.cancel)
+            self._start(last, self._leave)
 
     def _start(self, seconds: float, action: Callable[[], None]) -> None:
         timer = threading.Timer(seconds, action)
@@ -74,7 +78,7 @@ class Interrupts:
     def _leave(self) -> None:
         """Leave without waiting: every answer that was shown as done is on disk."""
         if self._handle is not None:
-            complain(f"left; to go on: {resume_words(self._handle.experiment_id)}")
+            complain(f"left; to go on: {self._again}")
         os._exit(self.code or Exit.INTERRUPTED)
 
 

@@ -46,7 +46,7 @@ def report(
     handle: RunHandle[Experiment],
     showing: Showing,
     *,
-    fault: LabError | None,
+    fault: LabError | OSError | None,
     signalled: Exit | None,
     which: str,
 ) -> Exit:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aistrale_lab.cli.exits import Exit, complain
+from aistrale_lab.cli.exits import Exit, complain, explain
 from aistrale_lab.cli.interrupt import Interrupts
 from aistrale_lab.cli.report import report
 from aistrale_lab.cli.showing import Showing, check_named, open_lab
@@ -104,7 +104,7 @@ def conduct(start: Start, showing: Showing, *, which: str | None = None) -> Exit
         fault = follow(handle, interrupts, quiet=showing.quiet)
         interrupts.calm()
         if fault is not None:
-            complain(fault.message)
+            complain(explain(fault))
         return report(
             lab,
             handle,
@@ -116,8 +116,8 @@ def conduct(start: Start, showing: Showing, *, which: str | None = None) -> Exit
 
 
 def follow(
-    handle: RunHandle[Experiment], interrupts: Interrupts, *, quiet: bool
-) -> LabError | None:
+    handle: RunHandle[Any], interrupts: Interrupts, *, quiet: bool
+) -> LabError | OSError | None:
     """Show the progress until the run has ended; returns what broke it, if it broke."""
     display = make_display(handle.lanes, quiet=quiet)
     said = False
@@ -132,7 +132,7 @@ def follow(
         handle.wait()
     except asyncio.CancelledError:
         return None
-    except LabError as error:
+    except (LabError, OSError) as error:
         return error
     finally:
         display.close()

@@ -10,6 +10,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from aistrale_lab.domain.chat import RateLimits
 from aistrale_lab.errors import LabError
@@ -52,8 +53,21 @@ class Bucket:
         self._due = max(self._due, self._clock()) + units * self._interval
 
 
+class Shared(Protocol):
+    """Limits that other processes draw on too."""
+
+    async def reserve(self, tokens: int) -> float:
+        """Take a call and its tokens; returns the seconds until it may be sent."""
+
+    def settle(self, tokens: int) -> None:
+        """Take what was used beyond the reserved tokens; negative gives back."""
+
+
 class Pace:
-    """The brakes of one lane. All methods belong to the engine's loop."""
+    """The brakes of one lane. All methods belong to the engine's loop.
+
+    With `shared` limits, `rpm` and `tpm` are theirs to keep.
+    """
 
     def __init__(
         self,
@@ -64,13 +78,15 @@ class Pace:
         longest_wait: float = 120.0,
         backoff: float = 0.5,
         clock: Clock = time.monotonic,
+        shared: Shared | None = None,
     ) -> None:
         self.in_flight = 0
         self.waiting_until = 0.0
         self._most = concurrency
         self._allowed = float(concurrency)
-        self._calls = Bucket(rpm, clock) if rpm else None
-        self._tokens = Bucket(tpm, clock) if tpm else None
+        self._shared = shared
+        self._calls = Bucket(rpm, clock) if rpm and not shared else None
+        self._tokens = Bucket(tpm, clock) if tpm and not shared else None
         self._longest_wait = longest_wait
         self._backoff = backoff
         self._refusals = 0
@@ -97,14 +113,18 @@ class Pace:
                 self._wake()
                 raise LaneEnded
             if self._try_take(tokens):
+                await self._take_turn(tokens, over)
                 return
             await self._nap()
 
     def release(self, *, charged: int = 0, used: int | None = None) -> None:
         """Give the place back, and settle the tokens charged against those used."""
         self.in_flight -= 1
-        if self._tokens and used is not None:
-            self._tokens.take(used - charged)
+        if used is not None:
+            if self._tokens:
+                self._tokens.take(used - charged)
+            if self._shared:
+                self._shared.settle(used - charged)
         self._wake()
 
     def succeeded(self) -> None:
@@ -149,6 +169,20 @@ class Pace:
         if self._tokens:
             self._tokens.take(tokens)
         return True
+
+    async def _take_turn(self, tokens: int, over: asyncio.Event) -> None:
+        """With a place in hand, wait for the turn among all processes."""
+        if self._shared is None:
+            return
+        try:
+            due = self._clock() + await self._shared.reserve(tokens)
+            while (left := due - self._clock()) > 0:
+                if over.is_set():
+                    raise LaneEnded
+                await asyncio.sleep(min(left, POLL))
+        except BaseException:
+            self.release()
+            raise
 
     def _wait(self) -> float:
         waits = [self.waiting_until - self._clock()] if self.waiting_until else []

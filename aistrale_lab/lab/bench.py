@@ -1,13 +1,14 @@
 """`Lab`: the workbench that notebooks, scripts, the CLI and the server talk to."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Task
+from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.forecasting import Plan, Scored, make_plan, score_forecast
@@ -20,13 +21,16 @@ from aistrale_lab.lab.scoring import Scoring
 from aistrale_lab.logs import Log
 from aistrale_lab.scorers.base import NamedScorer, check_targets, make_scorers
 from aistrale_lab.settings import Settings, load_settings
-from aistrale_lab.store.records import RunRecord
+from aistrale_lab.store.batches import Batches
+from aistrale_lab.store.records import PointRecord, RunRecord
 from aistrale_lab.store.results import Store
 from aistrale_lab.terminal import note
 
 if TYPE_CHECKING:
     from aistrale_lab.analysis.compare import Comparison
     from aistrale_lab.analysis.side_by_side import SideBySide
+
+T = TypeVar("T")
 
 
 class Lab:
@@ -77,6 +81,45 @@ class Lab:
     def store_url(self) -> str:
         """The store's URL, without any password."""
         return self._store.url
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every key that is set, to be taken out of what is written."""
+        return self._settings.secrets()
+
+    @property
+    def batches(self) -> Batches:
+        """The batches of the store."""
+        return Batches(self._store)
+
+    def environment_of_point(
+        self, point: PointRecord, notebook: str, embedded_url: str | None
+    ) -> dict[str, str]:
+        """The variables by which a kernel works for a point of a batch."""
+        told = {
+            "AISTRALE_STORE": self._store.full_url,
+            "AISTRALE_BATCH": point.batch_id,
+            "AISTRALE_POINT": point.key,
+            "AISTRALE_NOTEBOOK": notebook,
+        }
+        return told | ({"AISTRALE_EMBEDDED_URL": embedded_url} if embedded_url else {})
+
+    def start_embedded(self) -> "Future[str]":
+        """Serve the models in the box; their base URL, once they answer."""
+        return self._engine.submit(self._launcher.start_embedded())
+
+    def conduct(
+        self,
+        work: Coroutine[Any, Any, None],
+        *,
+        so_far: Callable[[], T],
+        handle_id: str,
+        lanes: Sequence[LaneProgress],
+    ) -> RunHandle[T]:
+        """Conduct work over many runs on the engine, with a handle on it."""
+        return self._launcher.conduct(
+            work, so_far=so_far, handle_id=handle_id, lanes=lanes
+        )
 
     def start(
         self,

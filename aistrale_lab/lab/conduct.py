@@ -20,6 +20,7 @@ from aistrale_lab.engine.watch import LagWatch, Turnstile
 from aistrale_lab.errors import LabError, RunnerError
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import LanePlan, cost_bound
+from aistrale_lab.lab.rates import SharedRate, where_of
 from aistrale_lab.lab.scoring import Scoring
 from aistrale_lab.lab.stopping import StoppingRule
 from aistrale_lab.runners.base import Runner
@@ -166,13 +167,21 @@ class Conductor:
         await self._open(runners, self.jobs)
 
     def _pace(self, plan: LanePlan) -> Pace:
+        """The lane's brakes; its limits are those of all processes over the store."""
         options = self.options
+        rpm = options.rpm or plan.endpoint.rpm
+        tpm = options.tpm or plan.endpoint.tpm
+        where = where_of(plan.endpoint, plan.spec.model.model)
+        limited = rpm is not None or tpm is not None
         return Pace(
             concurrency=options.concurrency,
-            rpm=options.rpm or plan.endpoint.rpm,
-            tpm=options.tpm or plan.endpoint.tpm,
             longest_wait=options.longest_wait,
             backoff=options.backoff,
+            shared=(
+                SharedRate(self.store.recorder, where, rpm=rpm, tpm=tpm)
+                if limited
+                else None
+            ),
         )
 
     def _lane(

@@ -38,11 +38,17 @@ MEASURED = (
 
 
 class Experiment:
-    """Runs made to be compared, read from the store whenever they are asked for."""
+    """Runs made to be compared, read from the store whenever they are asked for.
 
-    def __init__(self, store: Store, experiment_id: str) -> None:
+    In a notebook that a batch executes it shows the runs of its own point, `only`.
+    """
+
+    def __init__(
+        self, store: Store, experiment_id: str, only: Sequence[str] | None = None
+    ) -> None:
         self._store = store
         self.id = experiment_id
+        self._only = only
 
     @property
     def record(self) -> ExperimentRecord:
@@ -57,7 +63,8 @@ class Experiment:
     @property
     def runs(self) -> Sequence[RunRecord]:
         """The runs, in the order of the models and of the sweep."""
-        return self._store.runs_of(self.id)
+        runs = self._store.runs_of(self.id)
+        return [run for run in runs if self._only is None or run.id in self._only]
 
     @property
     def task(self) -> Task:

@@ -1,17 +1,19 @@
 """Launching an experiment: checked, stored, leased, and handed to the engine."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import SecretStr
 
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import ModelRef, Task
+from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
 from aistrale_lab.errors import ConfigError, LabError
+from aistrale_lab.lab import cells, points
 from aistrale_lab.lab.attaching import StoredRuns, make_lane
 from aistrale_lab.lab.conduct import Conductor
 from aistrale_lab.lab.endpoints import resolve
@@ -40,12 +42,15 @@ from aistrale_lab.lab.stopping import check_stoppable
 from aistrale_lab.logs import Log
 from aistrale_lab.pricing import Price
 from aistrale_lab.runners.base import Endpoint
-from aistrale_lab.runners.embedded import EmbeddedServer
+from aistrale_lab.runners.embedded import EmbeddedServer, RunningServer
 from aistrale_lab.scorers.base import NamedScorer
 from aistrale_lab.settings import Settings
+from aistrale_lab.store.batches import Batches
 from aistrale_lab.store.records import ExperimentRecord, RunRecord, new_id
 from aistrale_lab.store.results import Store
 from aistrale_lab.terminal import note
+
+T = TypeVar("T")
 
 
 class Launcher:
@@ -59,14 +64,14 @@ class Launcher:
         self._log = log
         self._engine = engine
         self._embedded: EmbeddedServer | None = None
-        self._handles: list[RunHandle[Experiment]] = []
+        self._handles: list[RunHandle[Any]] = []
 
     def close(self) -> None:
         """Stop what still runs, and end the embedded server."""
         for handle in self._handles:
             handle.leave()
         for handle in self._handles:
-            with contextlib.suppress(LabError):
+            with contextlib.suppress(Exception):  # whoever waits for it is told
                 handle.wait()
         if self._embedded is not None:
             self._engine.wait(self._embedded.close())
@@ -85,6 +90,10 @@ class Launcher:
         refs = parse_models(models)
         scorers = check_task(task)
         endpoints = self._endpoints(refs, chosen)
+        if self._settings.batch is not None:
+            return self._start_point(
+                task, endpoints, scorers, chosen, name=name, tags=tags
+            )
         same = identity(name, task, endpoints)
         if not fresh:
             earlier = self._store.find_experiment(same)
@@ -110,8 +119,59 @@ class Launcher:
             runs=[plan.spec for plan in plans],
             provenance=provenance(),
             tags=tags,
+            origin=self._origin(),
         )
         return self._launch(task, plans, scorers, chosen)
+
+    def _start_point(
+        self,
+        task: Task,
+        endpoints: Sequence[tuple[ModelRef, Endpoint]],
+        scorers: Sequence[NamedScorer],
+        chosen: RunOptions,
+        *,
+        name: str,
+        tags: dict[str, str],
+    ) -> RunHandle[Experiment]:
+        """In a batch: the point's runs, of which what is stored is not sent again."""
+        batch_id, key = str(self._settings.batch), str(self._settings.point)
+        point = Batches(self._store).get_point(batch_id, key)
+        experiment_id, same = points.experiment_of(point, name, task)
+        plans = plan_lanes(
+            task,
+            endpoints,
+            chosen,
+            experiment_id=experiment_id,
+            new_id=new_id,
+            prices=self._prices(),
+        )
+        plans = points.place(plans, point, experiment_id)
+        if chosen.stop_when is not None:
+            check_stoppable(task, [plan.spec.run_id for plan in plans])
+        self._store.add_experiment(
+            experiment_id=experiment_id,
+            name=name,
+            identity=same,
+            task=task,
+            runs=[plan.spec for plan in plans],
+            provenance=provenance(),
+            tags={"batch": batch_id, **tags},
+            origin={**(self._origin() or {}), "parameters": point.parameters},
+            point=point,
+        )
+        own = [plan.spec.run_id for plan in plans]
+        known = {run.id: run for run in self._store.runs_of(experiment_id)}
+        if not any(self._store.unanswered(known[one]) for one in own):
+            note(f"point {point.name} is answered already: nothing is sent")
+            return self._look_at(experiment_id, [known[one] for one in own], own)
+        return self._launch(task, plans, scorers, chosen, only=own)
+
+    def _origin(self) -> dict[str, Any] | None:
+        """The notebook cell that asks, after a word if cells ran out of order."""
+        found = cells.origin(self._settings.notebook)
+        if found is not None and found["in_order"] is False:
+            note(cells.words_of(found))
+        return found
 
     def plan(
         self, task: Task, models: Iterable[str] | str, chosen: RunOptions
@@ -137,15 +197,25 @@ class Launcher:
 
     def attach(self, experiment_id: str) -> RunHandle[Experiment]:
         """The handle of an experiment, whoever executes it; see `Lab.attach`."""
+        handle: RunHandle[Experiment]
         for handle in reversed(self._handles):
             if handle.experiment_id == experiment_id and not handle.done():
                 return handle
-        stored = StoredRuns(self._store, self._store.runs_of(experiment_id))
+        return self._look_at(experiment_id, self._store.runs_of(experiment_id))
+
+    def _look_at(
+        self,
+        experiment_id: str,
+        runs: Sequence[RunRecord],
+        only: Sequence[str] | None = None,
+    ) -> RunHandle[Experiment]:
+        """A handle that follows what others execute, or is done if nobody does."""
+        stored = StoredRuns(self._store, runs)
         owner = stored.owner
         handle = RunHandle(
             self._engine,
             stored.follow(),
-            so_far=partial(Experiment, self._store, experiment_id),
+            so_far=partial(Experiment, self._store, experiment_id, only),
             experiment_id=experiment_id,
             lanes=stored.lanes,
             owner=owner,
@@ -155,6 +225,25 @@ class Launcher:
         else:
             self._handles.append(handle)
         return handle
+
+    def conduct(
+        self,
+        work: Coroutine[Any, Any, None],
+        *,
+        so_far: Callable[[], T],
+        handle_id: str,
+        lanes: Sequence[LaneProgress],
+    ) -> RunHandle[T]:
+        """Conduct other work over runs on the engine; it ends when the bench closes."""
+        handle = RunHandle(
+            self._engine, work, so_far=so_far, experiment_id=handle_id, lanes=lanes
+        )
+        self._handles.append(handle)
+        return handle
+
+    async def start_embedded(self) -> str:
+        """The base URL of the models in the box, served from now on."""
+        return await self._embedded_server().start()
 
     async def list_models(self) -> ModelList:
         """What every endpoint offers; on the engine's loop."""
@@ -207,6 +296,7 @@ class Launcher:
         chosen: RunOptions,
         *,
         failed: bool = False,
+        only: Sequence[str] | None = None,
     ) -> RunHandle[Experiment]:
         experiment_id = plans[0].spec.experiment_id
         chosen = _within_limits(chosen, lanes=len(plans))
@@ -231,7 +321,7 @@ class Launcher:
         handle = RunHandle(
             self._engine,
             self._conduct(work),
-            so_far=partial(Experiment, self._store, experiment_id),
+            so_far=partial(Experiment, self._store, experiment_id, only),
             experiment_id=experiment_id,
             lanes=list(progress.values()),
             on_interrupt=lambda: note(
@@ -280,7 +370,10 @@ class Launcher:
         return found
 
     def _embedded_server(self) -> EmbeddedServer:
-        self._embedded = self._embedded or EmbeddedServer()
+        url = self._settings.embedded_url
+        self._embedded = self._embedded or (
+            RunningServer(url) if url else EmbeddedServer()
+        )
         return self._embedded
 
     def _without_keys(self) -> Settings:

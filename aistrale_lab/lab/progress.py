@@ -224,7 +224,8 @@ def title(lane: LaneProgress) -> str:
 
 def facts(lane: LaneProgress) -> list[str]:
     """What is known of a lane, in the order in which one wants to know it."""
-    known = [f"{figures.share(lane.skipped + lane.done, lane.total)} done"]
+    done = f"{figures.share(lane.skipped + lane.done, lane.total)} done"
+    known = [done] if lane.total else []
     if lane.failed:
         known.append(f"{lane.failed:,} failed")
     if lane.in_flight and not is_over(lane):

@@ -147,6 +147,22 @@ class EmbeddedServer:
         )
 
 
+class RunningServer(EmbeddedServer):
+    """A server that somebody else has started, and will end."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__()
+        self._url = base_url
+
+    async def start(self) -> str:
+        """The base URL; whether it answers is seen by the first call."""
+        return self._url
+
+    async def ended(self) -> ConnectionFailedError | None:
+        """What is not ours cannot be asked."""
+        return None
+
+
 class EmbeddedRunner:
     """Starts the server on `open`, then speaks to it as to any endpoint.
 

@@ -62,6 +62,12 @@ class Database:
             return None
         return Path(self.url.database).absolute()
 
+    @property
+    def full_url(self) -> str:
+        """The URL with its password, and of a file with its whole path."""
+        url = self.url.set(database=str(self.path)) if self.path else self.url
+        return url.render_as_string(hide_password=False)
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; database errors become StoreError."""

@@ -1,4 +1,4 @@
-"""Who executes a run: one process at a time, and a dead one is replaced at once.
+"""Who executes a run or drives a batch: one process, and a dead one is replaced.
 
 A lease names host, boot, process id and the process's start time, so that a process
 id that was given out again is not mistaken for its former owner. On another host
@@ -11,30 +11,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, Table, select, text, update
 
 from aistrale_lab.errors import NotFoundError, StoreError
-from aistrale_lab.store.tables import RunRow
+from aistrale_lab.store.tables import BatchRow, RunRow
 
-RUNS = RunRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+RUNS: Table = RunRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+BATCHES: Table = BatchRow.__table__  # type: ignore[attr-defined]
+
+HELD = {RUNS: "is being executed", BATCHES: "is being driven"}
+"""What has a lease, and how its state is called."""
 
 SILENCE = 60.0
 """Seconds without a heartbeat after which another host's lease is void."""
 
 
-def take(connection: Connection, run_id: str) -> None:
+def take(connection: Connection, held: str, table: Table = RUNS) -> None:
     """Take the lease; raises StoreError, naming the owner, if somebody holds it."""
     row = connection.execute(
-        select(RUNS.c.lease, RUNS.c.lease_beat).where(RUNS.c.id == run_id)
+        select(table.c.lease, table.c.lease_beat).where(table.c.id == held)
     ).one_or_none()
     if row is None:
-        raise NotFoundError(f"no run {run_id!r}")
+        raise NotFoundError(f"no {_kind(table)} {held!r}")
     now = _database_time(connection)
     mine = _myself()
     if row.lease and row.lease != mine and _alive(row.lease, now - row.lease_beat):
-        raise StoreError(f"run {run_id} is being executed by {_named(row.lease)}")
+        raise StoreError(f"{_kind(table)} {held} {HELD[table]} by {_named(row.lease)}")
     connection.execute(
-        update(RUNS).where(RUNS.c.id == run_id).values(lease=mine, lease_beat=now)
+        update(table).where(table.c.id == held).values(lease=mine, lease_beat=now)
     )
 
 
@@ -50,22 +54,26 @@ def holder(connection: Connection, run_id: str) -> str | None:
     return _named(row.lease)
 
 
-def give_back(connection: Connection, run_id: str) -> None:
+def give_back(connection: Connection, held: str, table: Table = RUNS) -> None:
     """Clear the lease, if it is ours."""
-    row = connection.execute(select(RUNS.c.lease).where(RUNS.c.id == run_id)).first()
+    row = connection.execute(select(table.c.lease).where(table.c.id == held)).first()
     if row and row.lease == _myself():
         connection.execute(
-            update(RUNS).where(RUNS.c.id == run_id).values(lease=None, lease_beat=None)
+            update(table).where(table.c.id == held).values(lease=None, lease_beat=None)
         )
 
 
-def beat(connection: Connection, run_ids: Sequence[str]) -> None:
+def beat(connection: Connection, held: Sequence[str], table: Table = RUNS) -> None:
     """A sign of life for the leases we hold."""
     connection.execute(
-        update(RUNS)
-        .where(RUNS.c.id.in_(list(run_ids)))
+        update(table)
+        .where(table.c.id.in_(list(held)))
         .values(lease_beat=_database_time(connection))
     )
+
+
+def _kind(table: Table) -> str:
+    return "run" if table is RUNS else "batch"
 
 
 def _named(lease: dict[str, Any]) -> str:
@@ -121,12 +129,12 @@ def _read(path: str) -> str | None:
 
 
 def _database_time(connection: Connection) -> float:
+    now = clock_of(connection)
+    return float(connection.execute(text(f"SELECT {now}")).scalar_one())
+
+
+def clock_of(connection: Connection) -> str:
+    """The database's clock in SQL: seconds since 1970, the same in all of a statement."""
     if connection.dialect.name == "postgresql":
-        return float(
-            connection.execute(text("SELECT extract(epoch FROM now())")).scalar_one()
-        )
-    return float(
-        connection.execute(
-            text("SELECT (julianday('now') - 2440587.5) * 86400.0")
-        ).scalar_one()
-    )
+        return "extract(epoch FROM statement_timestamp())"
+    return "((julianday('now') - 2440587.5) * 86400.0)"

@@ -22,8 +22,10 @@ PAGE = 500
 """Answers read at a time for scoring."""
 
 
-def run_row(spec: RunSpec, position: int, planned: int, now: datetime) -> Any:
-    """The row of a run that is pending."""
+def run_row(
+    spec: RunSpec, position: int, planned: int, now: datetime, **more: Any
+) -> dict[str, Any]:
+    """The row of a run that is pending; `more` are columns of its batch and origin."""
     return {
         "id": spec.run_id,
         "experiment_id": spec.experiment_id,
@@ -38,6 +40,7 @@ def run_row(spec: RunSpec, position: int, planned: int, now: datetime) -> Any:
         "status": RunStatus.PENDING.value,
         "planned": planned,
         "created_at": now,
+        **more,
     }
 
 
@@ -79,6 +82,9 @@ def run_of(row: Row[Any]) -> RunRecord:
         created_at=utc(row.created_at),
         started_at=row.started_at and utc(row.started_at),
         finished_at=row.finished_at and utc(row.finished_at),
+        batch_id=row.batch_id,
+        point=row.point,
+        origin=row.origin,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from aistrale_lab.domain.runs import SampleResult, SampleScore
@@ -71,7 +71,7 @@ class Recorder:
         self._news = threading.Condition()
         self._closing = False
         self._broken: StoreError | None = None
-        self._leased: set[str] = set()
+        self._leased: set[tuple[Table, str]] = set()
         self._thread = threading.Thread(
             target=self._work, name="aistrale-recorder", daemon=True
         )
@@ -108,15 +108,15 @@ class Recorder:
             self._news.notify()
         return future
 
-    def lease(self, run_id: str) -> None:
-        """Take the lease of a run; raises StoreError if somebody alive holds it."""
-        self.call(lambda c: leases.take(c, run_id)).result()
-        self._leased.add(run_id)
+    def lease(self, held: str, table: Table = leases.RUNS) -> None:
+        """Take the lease of a run or batch; raises StoreError if somebody holds it."""
+        self.call(lambda c: leases.take(c, held, table)).result()
+        self._leased.add((table, held))
 
-    def release(self, run_id: str) -> None:
-        """Give the lease of a run back."""
-        self._leased.discard(run_id)
-        self.call(lambda c: leases.give_back(c, run_id)).result()
+    def release(self, held: str, table: Table = leases.RUNS) -> None:
+        """Give the lease of a run or batch back."""
+        self._leased.discard((table, held))
+        self.call(lambda c: leases.give_back(c, held, table)).result()
 
     def close(self) -> None:
         """Commit what waits, and end the thread."""
@@ -209,7 +209,9 @@ class Recorder:
         if held and self._broken is None:
             try:
                 with self._database.write() as connection:
-                    leases.beat(connection, held)
+                    for table in leases.HELD:
+                        mine = [one for where, one in held if where is table]
+                        leases.beat(connection, mine, table)
             except StoreError:
                 pass  # the next write says it, with what it could not store
 

@@ -1,8 +1,10 @@
 """What the store says of experiments and runs: frozen values, not rows."""
 
+import hashlib
 import secrets
 import time
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from aistrale_lab.domain import rich
@@ -24,6 +26,13 @@ def new_id() -> str:
         _ALPHABET[(seconds >> 5 * place) & 31] for place in range(6, -1, -1)
     )
     return stamp + "".join(secrets.choice(_ALPHABET) for _ in range(7))
+
+
+def derived_id(*parts: str) -> str:
+    """An id of the same form that is the same for the same parts, in every process."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    number = int.from_bytes(digest[:9], "big")  # 70 bits are 14 characters
+    return "".join(_ALPHABET[(number >> 5 * place) & 31] for place in range(14))
 
 
 class ExperimentRecord(Value):
@@ -61,6 +70,10 @@ class RunRecord(Value):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    batch_id: str | None = None
+    point: str | None = None
+    origin: dict[str, Any] | None = None
+    """The notebook cell that started it: path, cell, count, order, parameters."""
 
     @property
     def model(self) -> str:
@@ -82,3 +95,41 @@ class RunRecord(Value):
         ]
         facts = [(name, value) for name, value in known if value is not None]
         return rich.facts(f"Run {self.model}", facts)
+
+
+class PointStatus(StrEnum):
+    """How far the notebook of a point came, as the store tells it."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+class BatchRecord(Value):
+    """A batch as stored: a notebook, executed at many points."""
+
+    id: str
+    identity: str
+    name: str
+    notebook: str
+    created_at: datetime
+
+
+class PointRecord(Value):
+    """A point as stored; `varied` are the parameters that tell points apart."""
+
+    batch_id: str
+    key: str
+    """The same for the same parameters; what runs of the point are marked with."""
+    name: str
+    position: int
+    parameters: dict[str, Any]
+    varied: dict[str, Any]
+    source: str
+    """A fingerprint of the notebook and its parameters, as they were executed."""
+    status: PointStatus = PointStatus.PENDING
+    reason: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None

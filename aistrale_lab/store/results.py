@@ -5,7 +5,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, case, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    Table,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from aistrale_lab.domain.chat import Completion
 from aistrale_lab.domain.runs import RunSpec, RunStatus
@@ -24,9 +34,12 @@ from aistrale_lab.store.reading import (
     run_row,
 )
 from aistrale_lab.store.recorder import Recorder
-from aistrale_lab.store.records import ExperimentRecord, RunRecord
+from aistrale_lab.store.records import ExperimentRecord, PointRecord, RunRecord
 from aistrale_lab.store.spool import Spool
 from aistrale_lab.store.writing import RESULTS, SCORES, write_rows
+
+MOST_RUNS = 1_000
+"""How many runs of a point keep their place before those of the next."""
 
 
 class Store:
@@ -56,6 +69,11 @@ class Store:
         return str(self._database)
 
     @property
+    def full_url(self) -> str:
+        """The store's URL for another process, in whichever folder; never shown."""
+        return self._database.full_url
+
+    @property
     def log_path(self) -> Path | None:
         """The log file that stands beside a file store."""
         path = self._database.path
@@ -81,27 +99,47 @@ class Store:
         runs: Sequence[RunSpec],
         provenance: Mapping[str, Any],
         tags: Mapping[str, str],
+        origin: Mapping[str, Any] | None = None,
+        point: PointRecord | None = None,
     ) -> None:
-        """Store an experiment with its dataset and its pending runs, all or nothing."""
+        """Store an experiment with its dataset and its pending runs, all or nothing.
+
+        Runs of a point of a batch join the experiment that other points have made, and
+        are left as they are if they are there.
+        """
         now = datetime.now(UTC)
         planned = len(task.dataset) * task.epochs
+        experiment = {
+            "id": experiment_id,
+            "name": name,
+            "identity": identity,
+            "dataset": task.dataset.fingerprint,
+            "task": task.model_dump(mode="json", exclude={"dataset"}),
+            "tags": dict(tags),
+            "provenance": dict(provenance),
+            "created_at": now,
+        }
+        first = point.position * MOST_RUNS if point else 0
+        more = {
+            "origin": dict(origin) if origin else None,
+            "batch_id": point.batch_id if point else None,
+            "point": point.key if point else None,
+        }
+        rows = [
+            run_row(spec, n, planned, now, **more) for n, spec in enumerate(runs, first)
+        ]
 
         def write(connection: Connection) -> None:
             datasets.add(connection, task.dataset)
-            connection.execute(
-                insert(EXPERIMENTS).values(
-                    id=experiment_id,
-                    name=name,
-                    identity=identity,
-                    dataset=task.dataset.fingerprint,
-                    task=task.model_dump(mode="json", exclude={"dataset"}),
-                    tags=dict(tags),
-                    provenance=dict(provenance),
-                    created_at=now,
-                )
-            )
-            rows = [run_row(spec, n, planned, now) for n, spec in enumerate(runs)]
-            connection.execute(insert(RUNS), rows)
+            if point is None or not _is_there(connection, EXPERIMENTS, experiment_id):
+                connection.execute(insert(EXPERIMENTS).values(**experiment))
+            fresh = [
+                row
+                for row in rows
+                if point is None or not _is_there(connection, RUNS, row["id"])
+            ]
+            if fresh:
+                connection.execute(insert(RUNS), fresh)
 
         self.recorder.call(write).result()
 
@@ -131,6 +169,11 @@ class Store:
         """The runs of an experiment, in their order."""
         runs = self._runs(RUNS.c.experiment_id == experiment_id)
         return sorted(runs, key=lambda run: run.position)
+
+    def runs_of_batch(self, batch_id: str) -> list[RunRecord]:
+        """The runs of a batch, point after point."""
+        runs = self._runs(RUNS.c.batch_id == batch_id)
+        return sorted(runs, key=lambda run: (run.position, run.created_at))
 
     def runs_matching(self, which: str) -> list[RunRecord]:
         """The runs of an experiment, or the one run, of that id or beginning.
@@ -180,6 +223,10 @@ class Store:
         else:
             statement = statement.where(RESULTS.c.error_transient.is_(False))
         return {(row.sample_id, row.epoch) for row in self.read(statement)}
+
+    def unanswered(self, run: RunRecord) -> int:
+        """How many samples of a run have no row, or an error that may have passed."""
+        return run.planned - len(self.finished_keys(run.id, retry="transient"))
 
     def result_rows(self, run_id: str) -> Sequence[Row[Any]]:
         """The rows of a run's results, with all their columns."""
@@ -288,3 +335,8 @@ class Store:
         if rows and not self._database.read_only:
             self.recorder.call(lambda c: write_rows(c, rows)).result()
             spool.forget()
+
+
+def _is_there(connection: Connection, table: Table, which: str) -> bool:
+    found = connection.execute(select(table.c.id).where(table.c.id == which))
+    return found.first() is not None

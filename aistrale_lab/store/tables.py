@@ -87,6 +87,48 @@ class ExperimentRow(SQLModel, table=True):
     created_at: datetime = _time(nullable=False)
 
 
+class BatchRow(SQLModel, table=True):
+    """A notebook that is executed at many points, and who drives it."""
+
+    __tablename__ = "batches"
+
+    id: str = Field(primary_key=True)
+    identity: str = Field(index=True)
+    name: str
+    notebook: str = _text(nullable=False)
+    created_at: datetime = _time(nullable=False)
+    lease: dict[str, Any] | None = _json()
+    lease_beat: float | None = None
+
+
+class PointRow(SQLModel, table=True):
+    """One point of a batch: a set of parameters, and how far its notebook came."""
+
+    __tablename__ = "points"
+    __table_args__ = (PrimaryKeyConstraint("batch_id", "key"),)
+
+    batch_id: str = Field(foreign_key="batches.id")
+    key: str
+    name: str = _text(nullable=False)
+    position: int
+    parameters: dict[str, Any] = _json(nullable=False)
+    varied: dict[str, Any] = _json(nullable=False)
+    source: str
+    status: str
+    reason: str | None = _text()
+    started_at: datetime | None = _time()
+    finished_at: datetime | None = _time()
+
+
+class RateRow(SQLModel, table=True):
+    """When the next unit of a limit is due, in seconds of the database's clock."""
+
+    __tablename__ = "rates"
+
+    key: str = Field(primary_key=True)
+    due: float
+
+
 class RunRow(SQLModel, table=True):
     """One task on one model with one set of parameters, and who executes it."""
 
@@ -110,6 +152,9 @@ class RunRow(SQLModel, table=True):
     finished_at: datetime | None = _time()
     lease: dict[str, Any] | None = _json()
     lease_beat: float | None = None
+    batch_id: str | None = Field(default=None, index=True)
+    point: str | None = None
+    origin: dict[str, Any] | None = _json()
 
 
 class ResultRow(SQLModel, table=True):
@@ -197,6 +242,9 @@ def all_tables() -> list[Table]:
             SampleRow,
             DatasetSampleRow,
             ExperimentRow,
+            BatchRow,
+            PointRow,
+            RateRow,
             RunRow,
             ResultRow,
             AttemptRow,

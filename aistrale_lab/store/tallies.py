@@ -1,6 +1,6 @@
 """What a run has so far, counted by the database: for whoever only looks on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from sqlalchemy import Float, case, cast, func, select
@@ -46,6 +46,18 @@ def count_runs(store: Store, run_ids: Sequence[str]) -> dict[str, Tally]:
         for run_id, rows, failures, tokens, cost in map(tuple, store.read(statement))
     }
     return {run_id: found.get(run_id, Tally()) for run_id in run_ids}
+
+
+def add_tallies(tallies: Iterable[Tally]) -> Tally:
+    """Tallies as one; the cost is that of the runs whose cost is known."""
+    listed = list(tallies)
+    costs = [one.cost for one in listed if one.cost is not None]
+    return Tally(
+        rows=sum(one.rows for one in listed),
+        failed=sum(one.failed for one in listed),
+        output_tokens=sum(one.output_tokens for one in listed),
+        cost=sum(costs, Decimal(0)) if costs else None,
+    )
 
 
 def last_errors(store: Store, run_id: str, most: int) -> list[str]:
