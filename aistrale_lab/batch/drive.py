@@ -17,7 +17,7 @@ from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.values import fingerprint
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.lab.bench import Lab
-from aistrale_lab.logs import visible
+from aistrale_lab.logs import redact, visible
 from aistrale_lab.store.records import (
     BatchRecord,
     PointRecord,
@@ -164,6 +164,9 @@ class Drive:
         """Judge a point by its runs, write its notebook, and only then call it done."""
         runs = self.bench.batches.runs(self.batch.id).get(point.key, [])
         ended = judge(ended, runs)
+        if ended.reason is not None:  # an error's words may hold anything
+            reason = redact(ended.reason, self.bench.secrets)
+            ended = Ended(ended.status, reason)
         if ended.status is not PointStatus.INTERRUPTED:
             make_static(made)
             self._record(point, made, ended, runs)

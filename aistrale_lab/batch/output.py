@@ -105,25 +105,30 @@ def _size(outputs: Any) -> int:
 
 
 def _shorten(outputs: list[Any]) -> None:
-    """Cut texts, then leave out whole displays, until the cell is small enough."""
+    """Cut texts, leave out the largest displays, then what comes last."""
     for shown in outputs:
-        if shown.output_type == "stream" and len(shown.text) > KEPT_TEXT:
+        if shown.output_type == "stream":
             shown.text = _cut(shown.text)
         if shown.output_type == "error":
             shown.traceback = [_cut("\n".join(shown.traceback))]
-    for shown in sorted(outputs, key=_size, reverse=True):
-        if _size(outputs) <= LARGEST:
+    sizes = [_size(shown) for shown in outputs]
+    total = sum(sizes) + 2 * len(sizes)
+    for place in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
+        shown = outputs[place]
+        if total > LARGEST and "data" in shown:
+            plain = _cut("".join(shown.data.get("text/plain", "")))
+            told = (
+                f"[a display of {sizes[place]:,} characters was left out of this file]"
+            )
+            shown.data = {"text/plain": f"{plain}\n{told}".strip()}
+            total += _size(shown) - sizes[place]
+            sizes[place] = _size(shown)
+    room = LARGEST - 2
+    for place, size in enumerate(sizes):
+        room -= size + 2
+        if room < 0:
+            del outputs[place:]
             return
-        if "data" in shown:
-            size = _size(shown.data)
-            plain = "".join(shown.data.get("text/plain", ""))
-            told = f"[a display of {size:,} characters was left out of this file]"
-            shown.data = {"text/plain": f"{_cut(plain)}\n{told}".strip()}
-    kept: list[Any] = []
-    for shown in outputs:
-        if _size([*kept, shown]) <= LARGEST - KEPT_TEXT:
-            kept.append(shown)
-    outputs[:] = kept
 
 
 def _cut(text: str) -> str:

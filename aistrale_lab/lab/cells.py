@@ -31,7 +31,7 @@ def origin(notebook: str | None = None) -> dict[str, Any] | None:
     told = {
         "notebook": path,
         "cell_id": _asked_cell(shell) or _matched_cell(cells, places, sources),
-        "execution_count": int(shell.execution_count),
+        "execution_count": len(sources),
         "in_order": in_order,
     }
     return told if in_order is not False else {**told, "ran": [n + 1 for n in places]}

@@ -1,0 +1,120 @@
+"""The true `aistrale batch` in a folder of its own, and the notebooks it executes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+PARAMETERS = """\
+model: str = "openai/large"  # whom to ask
+temperature: float = 0.0  # how much chance there is
+limit: int = 20  # how many samples
+"""
+
+ASK = """\
+import aistrale_lab as lab
+bench = lab.Lab.open()
+task = lab.Task(
+    dataset=lab.load_dataset("questions.jsonl", limit=limit),
+    config=lab.GenerateConfig(temperature=temperature),
+    scorers=["number"],
+)
+experiment = await bench.run(task, models=[model], concurrency=4)
+print(len(experiment.results_df()))
+"""
+
+
+def write_batch_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> None:
+    """A notebook with a parameters cell and these cells."""
+    sources = [parameters, *cells]
+    code = {"cell_type": "code", "execution_count": None, "outputs": []}
+    tags: list[dict[str, Any]] = [{"tags": ["parameters"]}, *({} for _ in cells)]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "cells": [
+            {**code, "id": f"c{n}", "metadata": tag, "source": source}
+            for n, (tag, source) in enumerate(zip(tags, sources, strict=True))
+        ],
+    }
+    path.write_text(json.dumps(notebook))
+
+
+class BatchFolder:
+    """A folder with a notebook, its data, a store, and a place for what comes out."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.notebook = folder / "work" / "asked.ipynb"
+        self.out = folder / "out"
+        self.store = folder / "store.db"
+        self._environment = environment
+        self.notebook.parent.mkdir()
+        write_batch_notebook(self.notebook, ASK)
+
+    def add_questions(self, questions: dict[str, str]) -> None:
+        """The prompt set that stands beside the notebook."""
+        lines = [json.dumps({"input": q, "target": a}) for q, a in questions.items()]
+        (self.notebook.parent / "questions.jsonl").write_text("\n".join(lines))
+
+    def begin(self, *words: str) -> "subprocess.Popen[str]":
+        """`aistrale batch` on the notebook, not waited for."""
+        return subprocess.Popen(
+            self.command(*words),
+            env=self._make_environment(),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """`aistrale batch` on the notebook, to its end."""
+        return subprocess.run(
+            self.command(*words),
+            env=self._make_environment(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=170,
+        )
+
+    def command(self, *words: str) -> list[str]:
+        head = [sys.executable, "-m", "aistrale_lab", "batch", str(self.notebook)]
+        return [*head, "--out", str(self.out), *words]
+
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """The notebooks that came out, by name; nothing else may end so."""
+        found = sorted(self.out.glob("*.ipynb"))
+        return {path.stem: json.loads(path.read_text()) for path in found}
+
+    def leftovers(self) -> list[str]:
+        """What is in the folder besides whole notebooks and pages."""
+        whole = (".ipynb", ".html")
+        return [path.name for path in self.out.iterdir() if path.suffix not in whole]
+
+    def _make_environment(self) -> dict[str, str]:
+        dropped = ("OPENAI", "HF_", "JUPYTER", "AISTRALE")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
+        return {
+            **kept,
+            "HOME": str(self.folder),
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+            "IPYTHONDIR": str(self.folder / "ipython"),
+            "JUPYTER_CONFIG_DIR": str(self.folder / "jupyter"),
+            "AISTRALE_STORE": f"sqlite:///{self.store}",
+            "PYTHONWARNINGS": "ignore",
+            **self._environment,
+        }
+
+
+def text_of(cells: Sequence[dict[str, Any]]) -> str:
+    """All that the cells of a notebook show, as one text."""
+    return "\n".join(
+        json.dumps(shown) for cell in cells for shown in cell.get("outputs", ())
+    )
