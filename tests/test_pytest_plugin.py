@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_a_claim_that_does_not_hold_is_told_with_its_interval(run: Run) -> None:
 
     ended.assert_outcomes(failed=1)
     ended.stdout.fnmatch_lines(
-        ["*exact >= 0.999 does not hold for embedded/constant: 0.000 *n = 20*"]
+        ["*exact >= 0.999 @ 0.95 does not hold for embedded/constant: 0.000 *n = 20*"]
     )
 
 
@@ -125,3 +126,75 @@ def test_the_plugin_loads_nothing_heavy() -> None:
     )
 
     assert ended.stdout == "[]\n", ended.stderr
+
+
+ASKED = """
+import aistrale_lab as lab
+bench = lab.Lab.open("sqlite:///claims.db")
+task = lab.Task(dataset=lab.load_dataset("sums.jsonl", limit=20), scorers=["exact"])
+models = ["embedded/constant", "embedded/calculator"]
+experiment = await bench.run(task, models=models)
+experiment
+"""
+
+
+def write_notebook(path: Path, *cells: str) -> None:
+    """A notebook that claims to have printed something else."""
+    shown = [{"output_type": "stream", "name": "stdout", "text": "another\n"}]
+    code = {"cell_type": "code", "execution_count": 1, "metadata": {}}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    made = [
+        {**code, "id": f"c{n}", "source": source, "outputs": shown}
+        for n, source in enumerate(cells)
+    ]
+    path.write_text(
+        json.dumps(
+            {
+                "nbformat": 4,
+                "nbformat_minor": 5,
+                "metadata": {"kernelspec": kernel},
+                "cells": made,
+            }
+        )
+    )
+
+
+NBVAL = ("--nbval", "--nbval-current-env", "-W", "ignore")
+
+
+@pytest.mark.timeout(180)
+def test_claims_of_a_notebook_are_tests_in_the_place_of_its_text(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    write_notebook(
+        pytester.path / "claims.ipynb",
+        ASKED + "# LAB_CHECK: exact >= 0.8 @ 0.95 for embedded/calculator",
+        "# LAB_CHECK: exact <= 0.17 @ 0.9\n# LAB_CHECK: exact >= 0.8\n1",
+        "comparison = bench.compare(*experiment.runs)\n"
+        "# LAB_CHECK: exact > 0.5\n"
+        "# LAB_CHECK: exact > 0.5 @ 0.99\ncomparison",
+        "# LAB_CHECK: exact > 0.5 for embedded/nobody\nexperiment",
+        "# LAB_CHECK: exactly\nprint('kept')",
+    )
+
+    ended = run("", *NBVAL)
+
+    ended.assert_outcomes(passed=5 + 2, failed=5)
+    ended.stdout.fnmatch_lines_random(
+        [
+            "*exact <= 0.17 @ 0.9 does not hold for embedded/calculator: 1.000 *",
+            "*exact >= 0.8 @ 0.95 does not hold for embedded/constant: 0.000 *",
+            "*the comparison was made with level 0.95: compare(..., level=0.99)*",
+            "*embedded/nobody was not asked; embedded/constant, embedded/calculator*",
+            "*'exactly' is no gate*",
+        ]
+    )
+
+
+@pytest.mark.timeout(180)
+def test_without_a_claim_the_text_is_compared(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    write_notebook(pytester.path / "text.ipynb", "print('this')")
+
+    run("", *NBVAL).assert_outcomes(failed=1)

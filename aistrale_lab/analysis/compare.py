@@ -59,6 +59,8 @@ class Comparison:
     metrics: tuple[Compared, ...]
     flipped: pd.DataFrame
     warnings: tuple[str, ...]
+    level: float = LEVEL
+    """What share of such intervals holds the truth."""
 
     def metric(self, name: str) -> Compared:
         """A score or measure by its name; NotFoundError names those there are."""
@@ -144,6 +146,7 @@ def compare(
             *_warnings(baseline, candidate, pairs, differing),
             *_mixed_back_ends(fingerprints),
         ),
+        level=level,
     )
 
 

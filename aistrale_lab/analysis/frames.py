@@ -16,6 +16,7 @@ from aistrale_lab.analysis.columns import (
     column,
     param_column,
 )
+from aistrale_lab.analysis.intervals import LEVEL
 from aistrale_lab.analysis.metrics import percentile, score_metric
 from aistrale_lab.domain.chat import Message
 from aistrale_lab.domain.tasks import Sample
@@ -72,11 +73,13 @@ def results_df(
     return pd.DataFrame(frame)
 
 
-def summary_df(results: pd.DataFrame, runs: Iterable[RunRecord]) -> pd.DataFrame:
+def summary_df(
+    results: pd.DataFrame, runs: Iterable[RunRecord], level: float = LEVEL
+) -> pd.DataFrame:
     """One row per run and metric; a run without scorers has one row, metric NA.
 
-    `value` is the mean over the `n` results that have a score, with its 95 %
-    interval. Failed samples have none: they are counted in `failed`, and never
+    `value` is the mean over the `n` results that have a score, with its interval, by
+    default of 95 %. Failed samples have none: they are counted in `failed`, and never
     silently as wrong; nor is a scorer's own error. Epochs are reduced to their mean,
     groups clustered: see `score_metric`. `total` is samples x epochs as planned. Sums of tokens and
     cost leave out what is unknown, and are missing if nothing is known. Durations
@@ -89,7 +92,7 @@ def summary_df(results: pd.DataFrame, runs: Iterable[RunRecord]) -> pd.DataFrame
         answers = results.iloc[places.get(run.id, [])]
         common = {"run_id": run.id, "model": run.model, "total": run.planned}
         common |= _counts(answers) | _times(answers)
-        metrics = [_metric(name, answers) for name in _metrics_of(run, results)]
+        metrics = [_metric(name, answers, level) for name in _metrics_of(run, results)]
         rows.extend(common | metric for metric in metrics or [{}])
     return pd.DataFrame(
         {
@@ -195,10 +198,10 @@ def _metrics_of(run: RunRecord, results: pd.DataFrame) -> list[str]:
     ]
 
 
-def _metric(scorer: str, answers: pd.DataFrame) -> dict[str, Any]:
+def _metric(scorer: str, answers: pd.DataFrame, level: float) -> dict[str, Any]:
     name = f"{SCORE}{scorer}"
     scored = answers[answers[name].notna()]
-    metric = score_metric(scored[name], scored["sample_id"], scored["group"])
+    metric = score_metric(scored[name], scored["sample_id"], scored["group"], level)
     return {"metric": scorer, **metric.model_dump()}
 
 

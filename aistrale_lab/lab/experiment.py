@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from aistrale_lab.analysis.tables import Column
 
 
+LEVEL = 0.95
+"""The share of intervals that hold the truth, unless another is asked for."""
+
 MEASURED = (
     *("experiment_id", "run_id", "model", "cached", "queue_s"),
     *("cached_input_tokens", "reasoning_tokens"),
@@ -130,11 +133,14 @@ class Experiment:
 
         return results_df(self._store, [run.id for run in self.runs])
 
-    def summary_df(self) -> "pd.DataFrame":
-        """One row per run and metric: value, 95 % interval, n, tokens, cost, times."""
+    def summary_df(self, level: float = LEVEL) -> "pd.DataFrame":
+        """One row per run and metric: value, interval, n, tokens, cost, times.
+
+        The intervals are of 95 % unless another `level` is given.
+        """
         from aistrale_lab.analysis.frames import summary_df
 
-        return summary_df(self.measures_df(), self.runs)
+        return summary_df(self.measures_df(), self.runs, level)
 
     def leaderboard(self, metric: str | None = None, **how: Any) -> "Leaderboard":
         """Who is best, who is tied with the best, ratings, all pairs corrected.

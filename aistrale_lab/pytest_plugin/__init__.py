@@ -13,6 +13,7 @@ A claim holds if the whole 95 % interval lies there, so that a test neither fail
 passes by a lucky sample. Nothing heavy is loaded before the fixture is used.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +47,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and with nbval the claims of notebooks."""
     config.addinivalue_line("markers", MARKER)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With nbval: a test for each `# LAB_CHECK` of a cell, right after the cell.
+
+    What such a cell prints is not compared: the claim stands in its place.
+    """
+    if "nbval.plugin" not in sys.modules:
+        return
+    from aistrale_lab.pytest_plugin.notebooks import insert_checks
+
+    insert_checks(items)
 
 
 @pytest.fixture
@@ -120,26 +133,17 @@ class ModelTest:
 
         Of the run of that model, or of every run.
         """
-        from aistrale_lab.analysis.gates import Gate
+        from aistrale_lab.errors import NotFoundError
+        from aistrale_lab.lab.claims import Claim
 
-        wanted = Gate.parse(gate)
-        summary = self.experiment.summary_df().set_index("metric", drop=False)
-        if wanted.metric not in summary.index:
-            known = ", ".join(map(str, summary["metric"].dropna().unique()))
-            pytest.fail(f"there is no metric {wanted.metric!r}; there are {known}")
-        rows = summary.loc[[wanted.metric]]
-        if model is not None:
-            rows = rows[rows["model"] == model]
-            if rows.empty:
-                pytest.fail(f"{model} was not asked")
-        for row in rows.to_dict("records"):
-            if not wanted.admits(_known(row["ci_low"]), _known(row["ci_high"])):
-                pytest.fail(
-                    f"{wanted} does not hold for {row['model']}: {row['value']:.3f} "
-                    f"[{row['ci_low']:.3f}, {row['ci_high']:.3f}] "
-                    f"({row['method']}, n = {row['n']})",
-                    pytrace=False,
-                )
+        claim = Claim.parse(gate)
+        claim = claim.model_copy(update={"model": model or claim.model})
+        try:
+            faults = claim.faults(self.experiment)
+        except NotFoundError as error:
+            pytest.fail(error.message, pytrace=False)
+        if faults:
+            pytest.fail("\n".join(faults), pytrace=False)
 
     def claim_difference(
         self, gate: str, *, baseline: str | None = None, candidate: str | None = None
@@ -195,7 +199,3 @@ def _task(asked: dict[str, Any]) -> "Task":
         prompt=PromptTemplate.of(asked.get("prompt", "{{ input }}")),
         scorers=(scorers,) if isinstance(scorers, str) else tuple(scorers),
     )
-
-
-def _known(end: float) -> float | None:
-    return None if end != end else end  # NaN is not itself
