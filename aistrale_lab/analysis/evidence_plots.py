@@ -4,8 +4,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from aistrale_lab.analysis.plots import BLUE, GREY, ORANGE, WIDE, make_figure, tidy
+from aistrale_lab.analysis.plots import (
+    BLUE,
+    GREY,
+    ORANGE,
+    WIDE,
+    label,
+    make_figure,
+    set_log,
+    tidy,
+)
 from aistrale_lab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,6 +27,12 @@ if TYPE_CHECKING:
 
 PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """The palette of Okabe and Ito (2008)."""
+
+STEPS = 500
+"""Steps of a line of shares: more would be narrower than the line is wide."""
+
+TAIL = 50
+"""Of these, the slowest answers that are all drawn."""
 
 MEASURES = {
     "duration_s": "latency",
@@ -49,7 +65,8 @@ def compare_plot(comparison: "Comparison") -> "Figure":
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
         is_change = panel is changes
         _draw_differences(axes, panel, is_change=is_change)
-    figure.suptitle(f"{comparison.candidate.model} against {comparison.baseline.model}")
+    sides = comparison.candidate.model, comparison.baseline.model
+    figure.suptitle(" against ".join(map(label, sides)))
     return figure
 
 
@@ -64,10 +81,10 @@ def leaderboard_plot(leaderboard: "Leaderboard") -> "Figure":
         _draw_interval(
             axes, place, found.value, found.low, found.high, colour, one.tied_with_best
         )
-    axes.set_yticks(range(len(standings)), [one.name for one in standings])
+    axes.set_yticks(range(len(standings)), [label(one.name) for one in standings])
     axes.set_ylim(-0.6, len(standings) - 0.4)
     axes.set_xlabel(
-        f"{leaderboard.metric} (mean, {100 * leaderboard.level:g} % interval)"
+        f"{label(leaderboard.metric)} (mean, {100 * leaderboard.level:g} % interval)"
     )
     axes.set_title("full: not significantly worse than the best", fontsize="small")
     tidy(axes)
@@ -95,7 +112,7 @@ def front_plot(front: pd.DataFrame, against: str = "cost_usd") -> "Figure":
         place = (scale * row[against], row["quality"])
         axes.plot(*place, "o", color=colour, mfc=fill, ms=8)
         axes.annotate(
-            f"{row['model']} ({row['probability']:.0%})",
+            f"{label(row['model'])} ({row['probability']:.0%})",
             place,
             xytext=(8, 4),
             textcoords="offset points",
@@ -133,10 +150,11 @@ def latency_plot(results: pd.DataFrame) -> "Figure":
 def _draw_differences(
     axes: "Axes", panel: "list[Compared]", *, is_change: bool
 ) -> None:
+    points = not is_change and all(one.is_binary for one in panel)
     for place, one in enumerate(panel[::-1]):
-        scale = 100 / one.baseline if is_change and one.baseline else 100.0
-        if not (is_change or one.is_binary):
-            scale = 1.0
+        scale = 100.0 if points else 1.0
+        if is_change and one.baseline:
+            scale = 100 / one.baseline
         low, high = one.paired.low, one.paired.high
         assert low is not None and high is not None
         is_clear = not low <= 0 <= high
@@ -144,10 +162,9 @@ def _draw_differences(
         middle = scale * (one.paired.difference or 0.0)
         _draw_interval(axes, place, middle, *ends, BLUE if is_clear else GREY, is_clear)
     axes.axvline(0, color="black", linewidth=0.8)
-    names = [MEASURES.get(one.name, one.name) for one in panel[::-1]]
+    names = [MEASURES.get(one.name, label(one.name)) for one in panel[::-1]]
     axes.set_yticks(range(len(panel)), names)
     axes.set_ylim(-0.6, len(panel) - 0.4)
-    points = all(one.is_binary for one in panel)
     unit = "percent of the baseline" if is_change else "points" if points else "score"
     axes.set_xlabel(f"difference, {unit}")
     tidy(axes)
@@ -184,13 +201,26 @@ def _draw_shares(axes: "Axes", timed: pd.DataFrame, name: str) -> str:
     for number, (model, rows) in enumerate(known.groupby("model", sort=False)):
         seconds = scale * np.sort(rows[name].to_numpy(float))
         shares = np.arange(1, len(seconds) + 1) / len(seconds)
+        drawn = _drawn(len(seconds))
         colour = PALETTE[number % len(PALETTE)]
         style = ("-", "--", ":", "-.")[number % 4]
-        axes.step(seconds, shares, style, where="post", color=colour, label=str(model))
+        axes.step(
+            seconds[drawn],
+            shares[drawn],
+            style,
+            where="post",
+            color=colour,
+            label=label(model),
+        )
     if known[name].max() > WIDE * known[name].min() > 0:
-        from matplotlib.ticker import NullFormatter
-
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        set_log(axes)
     tidy(axes)
     return unit
+
+
+def _drawn(count: int) -> NDArray[np.int64]:
+    """Which of so many steps are drawn: all of a few, else evenly many and the last."""
+    if count <= STEPS:
+        return np.arange(count)
+    even = np.linspace(0, count - 1, STEPS - TAIL).round().astype(np.int64)
+    return np.union1d(even, np.arange(count - TAIL, count))

@@ -1,17 +1,15 @@
 """Results to a file and back: JSONL, CSV with formulas defused, Parquet."""
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
 
 from aistrale_lab.analysis.frames import results_df
-from aistrale_lab.errors import ConfigError, StoreError, one_of
+from aistrale_lab.analysis.whole_file import whole_file
+from aistrale_lab.errors import ConfigError, one_of
 from aistrale_lab.store.results import Store
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝")
@@ -38,7 +36,7 @@ def export(
     frame = results_df(store, run_ids)
     if path.suffix.lower() == ".csv" and not raw:
         frame = _each_text(frame, defused)
-    with _whole_file(path) as file:
+    with whole_file(path) as file:
         write(frame, file)
     return len(frame)
 
@@ -98,32 +96,6 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     item = getattr(value, "item", None)
     return item() if callable(item) else value
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its place only once it is complete."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise StoreError(f"{str(path)!r} cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except OSError as error:
-        raise StoreError(f"{str(path)!r} cannot be written: {error.strerror}") from None
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 _WRITERS: Mapping[str, Callable[[pd.DataFrame, IO[bytes]], None]] = {

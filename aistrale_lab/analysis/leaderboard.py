@@ -117,6 +117,11 @@ class Leaderboard:
         return self.aligned.clustered_by
 
     @property
+    def is_binary(self) -> bool:
+        """Whether every score is right or wrong: the means are shares."""
+        return bool(((self.scores == 0) | (self.scores == 1)).all())
+
+    @property
     def tied(self) -> tuple[str, ...]:
         """The best run's name, then those of the runs not significantly worse."""
         return tuple(one.name for one in self.standings if one.tied_with_best)

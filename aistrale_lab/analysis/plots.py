@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from aistrale_lab.errors import ConfigError
+from aistrale_lab.logs import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +16,9 @@ BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREY = "#666666"
 """Of the palette of Okabe and Ito (2008), distinct under every colour blindness."""
+
+LONGEST = 48
+"""Characters of a name on a plot."""
 
 WIDE = 30
 """From this ratio of the longest to the shortest time on, the axis is logarithmic."""
@@ -88,8 +92,8 @@ def _draw_metric(axes: "Axes", rows: pd.DataFrame, metric: str) -> None:
         ecolor=GREY,
         capsize=3,
     )
-    axes.set_yticks(list(places), [str(name) for name in rows["model"]])
-    axes.set_xlabel(f"{metric} (mean, 95 % interval)")
+    axes.set_yticks(list(places), [label(name) for name in rows["model"]])
+    axes.set_xlabel(f"{label(metric)} (mean, 95 % interval)")
     axes.set_ylim(-0.6, len(rows) - 0.4)
     if low.min() >= 0 and high.max() <= 1:
         axes.set_xlim(-0.02, 1.02)
@@ -114,12 +118,35 @@ def _draw_times(axes: "Axes", rows: pd.DataFrame) -> None:
         )
     axes.set_xlabel(f"median, {unit}")
     if longest > WIDE * shortest > 0:
-        axes.set_xscale("log")
+        set_log(axes)
     else:
         axes.set_xlim(0, longest * scale * 1.1)
         axes.locator_params(axis="x", nbins=6)
-    axes.legend(frameon=False, fontsize="small", loc="lower left")
+    axes.legend(
+        frameon=False,
+        fontsize="small",
+        ncols=2,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),  # above: no value lies there
+        borderaxespad=0,
+    )
     tidy(axes)
+
+
+def label(text: object) -> str:
+    """A name as a plot bears it: in one line, cut, and never read as a formula."""
+    words = " ".join(visible(str(text)).split())
+    words = words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
+    return words.replace("$", r"\$")
+
+
+def set_log(axes: "Axes") -> None:
+    """A logarithmic axis of times, its powers of ten as plain numbers."""
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def tidy(axes: "Axes") -> None:

@@ -30,13 +30,31 @@ class Column:
 
 def summary_columns(runs: Sequence[Run]) -> list[Column]:
     """One row per run: who, how good, how sure, how many, how much, how fast."""
-    columns = [Column("model", _each(runs, "model"), numeric=False)]
-    columns += _parameters(runs)
+    columns = quality_columns(runs)
+    return [*columns, *_tokens(runs), *_times(runs), _cost(runs)]
+
+
+def quality_columns(runs: Sequence[Run]) -> list[Column]:
+    """One row per run: who, how good, how sure, how many."""
+    columns = who_columns(runs)
     if any(run["status"] != "completed" for run in runs):
         columns.append(_status(runs))
-    columns += _metrics(runs)
-    columns += [_failed(runs), *_tokens(runs), *_times(runs), _cost(runs)]
-    return columns
+    return [*columns, *_metrics(runs), _failed(runs)]
+
+
+def time_columns(runs: Sequence[Run]) -> list[Column]:
+    """One row per run: who, and how fast."""
+    return [*who_columns(runs), *_times(runs)]
+
+
+def cost_columns(runs: Sequence[Run]) -> list[Column]:
+    """One row per run: who, how many tokens, what they cost."""
+    return [*who_columns(runs), *_tokens(runs), _cost(runs)]
+
+
+def who_columns(runs: Sequence[Run]) -> list[Column]:
+    """The model, and the swept parameters if there are any."""
+    return [Column("model", _each(runs, "model"), numeric=False), *_parameters(runs)]
 
 
 def list_columns(runs: Sequence[Run]) -> list[Column]:

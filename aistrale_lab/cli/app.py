@@ -377,6 +377,40 @@ def export(
 
 
 @app.command()
+def report(
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="EXPERIMENT", help="An id, or an unambiguous beginning of one."
+        ),
+    ],
+    to: Annotated[
+        Path,
+        typer.Option("--to", metavar="FILE", help="Its suffix chooses: .html or .md."),
+    ],
+    title: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="Its heading. Default: the name."),
+    ] = "",
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Write the report of an experiment as one file, to read and to pass on.
+
+    What was asked, where it comes from, leaderboards with intervals, plots, the two
+    best compared, worst and flipped samples, failures, cost. A page loads nothing and
+    runs nothing. Persons and machines are not named in it.
+
+    `aistrale report EXPERIMENT --to report.html --title "Which model adds best?"`
+    """
+    from aistrale_lab.cli import reporting as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.report(which, to, Showing(store, json, quiet), title=title)
+
+
+@app.command()
 def plan(
     dataset: Annotated[
         str | None, typer.Argument(metavar="DATASET", help="A prompt set.")

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 from aistrale_lab.analysis.gates import Gate
 from aistrale_lab.analysis.summary import compare_object
-from aistrale_lab.cli.comparing import compare_columns, dropped_lines, verdicts
+from aistrale_lab.analysis.compare_tables import (
+    compare_columns,
+    dropped_lines,
+    verdicts,
+)
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit, emit_json
 from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns

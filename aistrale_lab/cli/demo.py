@@ -3,7 +3,7 @@
 from typing import Any
 
 from aistrale_lab.analysis.summary import compare_object
-from aistrale_lab.cli.comparing import speed_verdict, verdicts
+from aistrale_lab.analysis.compare_tables import speed_verdict, verdicts
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit
 from aistrale_lab.cli.run import conduct

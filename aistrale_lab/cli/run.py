@@ -9,7 +9,7 @@ from typing import Any
 
 from aistrale_lab.cli.exits import Exit, complain, explain
 from aistrale_lab.cli.interrupt import Interrupts
-from aistrale_lab.cli.report import report
+from aistrale_lab.cli.ending import report
 from aistrale_lab.cli.showing import Showing, check_named, open_lab
 from aistrale_lab.domain.tasks import PromptTemplate, Task
 from aistrale_lab.engine.datasets import load_dataset

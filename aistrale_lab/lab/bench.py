@@ -10,6 +10,7 @@ from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
+from aistrale_lab.lab.comparing import compare_runs
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.forecasting import Plan, Scored, make_plan, score_forecast
 from aistrale_lab.lab.handle import RunHandle
@@ -278,21 +279,11 @@ class Lab:
         `seed`. Raises ValidationError if they asked other datasets or prompts, unless
         `anyway`.
         """
-        from aistrale_lab.analysis.compare import compare
-        from aistrale_lab.analysis.frames import results_df
-        from aistrale_lab.analysis.pairing import USED
-
         runs = [
             which if isinstance(which, RunRecord) else self._store.get_run(which)
             for which in (baseline, candidate)
         ]
-        results = [results_df(self._store, [run.id], USED) for run in runs]
-        asked = [self._store.get_experiment(run.experiment_id) for run in runs]
-        before, after = zip(runs, asked, results, strict=True)
-        first, second = (self._store.system_fingerprints(run.id) for run in runs)
-        return compare(
-            before, after, anyway=anyway, fingerprints=(first, second), **how
-        )
+        return compare_runs(self._store, *runs, anyway=anyway, **how)
 
     def side_by_side(
         self, *which: str | RunRecord, scorer: str | None = None

@@ -1,14 +1,16 @@
 """An experiment as its reader sees it: a view over the store."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aistrale_lab.domain import rich
 from aistrale_lab.domain.runs import RunStatus
-from aistrale_lab.domain.tasks import Task
+from aistrale_lab.domain.tasks import Sample, Task
 from aistrale_lab.errors import NotFoundError, one_of
+from aistrale_lab.lab.comparing import compare_runs
 from aistrale_lab.scorers.base import parse_spec
+from aistrale_lab.store.excerpts import Excerpt, Key, read_excerpts
 from aistrale_lab.store.opened import OpenedResult, open_result
 from aistrale_lab.store.pages import (
     NUMBERS,
@@ -18,13 +20,14 @@ from aistrale_lab.store.pages import (
     list_groups,
     read_page,
 )
-from aistrale_lab.store.records import ExperimentRecord, RunRecord
+from aistrale_lab.store.records import DatasetRecord, ExperimentRecord, RunRecord
 from aistrale_lab.store.results import Store
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from aistrale_lab.analysis.compare import Comparison
     from aistrale_lab.analysis.leaderboard import Leaderboard
     from aistrale_lab.analysis.side_by_side import SideBySide
     from aistrale_lab.analysis.tables import Column
@@ -75,6 +78,11 @@ class Experiment:
         return self._store.load_task(self.id)
 
     @property
+    def dataset(self) -> DatasetRecord:
+        """What is stored of the dataset besides its samples."""
+        return self._store.get_dataset(self.record.dataset)
+
+    @property
     def scorers(self) -> list[str]:
         """The names of the scorers that every answer was to be judged by."""
         texts = self._store.get_experiment(self.id).task["scorers"]
@@ -122,6 +130,23 @@ class Experiment:
         runs = self.runs
         chosen = [_only_run(runs, one) for one in which] or list(runs)
         return side_by_side(self._store, chosen, scorer)
+
+    def compare(self, baseline: str, candidate: str, **how: Any) -> "Comparison":
+        """Candidate minus baseline, paired by sample; see `Lab.compare`.
+
+        Both are ids of runs, beginnings of them, or models. Raises NotFoundError.
+        """
+        runs = self.runs
+        before, after = (_only_run(runs, one) for one in (baseline, candidate))
+        return compare_runs(self._store, before, after, **how)
+
+    def excerpts(self, keys: Iterable[Key], *, longest: int) -> dict[Key, Excerpt]:
+        """The beginnings of a few results' texts, by run, sample and epoch."""
+        return read_excerpts(self._store, keys, longest=longest)
+
+    def sample(self, sample_id: str) -> Sample:
+        """One sample of the dataset; raises NotFoundError."""
+        return self._store.get_sample(self.id, sample_id)
 
     def opened(self, run_id: str, sample_id: str, epoch: int = 1) -> OpenedResult:
         """All that is stored of one result; raises NotFoundError."""

@@ -10,6 +10,7 @@ from aistrale_lab.domain.chat import Message
 from aistrale_lab.domain.tasks import Dataset, Sample
 from aistrale_lab.domain.values import fingerprint
 from aistrale_lab.errors import NotFoundError
+from aistrale_lab.store.records import DatasetRecord
 from aistrale_lab.store.tables import DatasetRow, DatasetSampleRow, SampleRow
 from aistrale_lab.store.writing import Row, clean
 
@@ -50,11 +51,7 @@ def add(connection: Connection, dataset: Dataset) -> None:
 
 def load(connection: Connection, dataset: str) -> Dataset:
     """A dataset by its fingerprint; raises NotFoundError."""
-    head = connection.execute(
-        select(DATASETS).where(DATASETS.c.fingerprint == dataset)
-    ).one_or_none()
-    if head is None:
-        raise NotFoundError(f"there is no dataset {dataset!r}")
+    head = describe(connection, dataset)
     rows = connection.execute(
         select(MEMBERS.c.sample_id, SAMPLES)
         .join(SAMPLES, SAMPLES.c.key == MEMBERS.c.sample_key)
@@ -81,10 +78,14 @@ def load_sample(connection: Connection, dataset: str, sample_id: str) -> Sample:
     return _sample(row)
 
 
-def source(connection: Connection, dataset: str) -> dict[str, Any] | None:
-    """How a dataset was loaded, if it came from a file."""
-    statement = select(DATASETS.c.source).where(DATASETS.c.fingerprint == dataset)
-    return connection.execute(statement).scalar_one_or_none()
+def describe(connection: Connection, dataset: str) -> DatasetRecord:
+    """A dataset without its samples; raises NotFoundError."""
+    row = connection.execute(
+        select(DATASETS).where(DATASETS.c.fingerprint == dataset)
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no dataset {dataset!r}")
+    return DatasetRecord(**row._mapping)
 
 
 def _sample_row(sample: Sample) -> Row:

@@ -35,6 +35,15 @@ def derived_id(*parts: str) -> str:
     return "".join(_ALPHABET[(number >> 5 * place) & 31] for place in range(14))
 
 
+class DatasetRecord(Value):
+    """A prompt set as stored, without its samples: `samples` counts them."""
+
+    fingerprint: str
+    name: str
+    samples: int
+    source: dict[str, Any] | None
+
+
 class ExperimentRecord(Value):
     """An experiment as stored. `task` holds the task without its samples."""
 

@@ -34,7 +34,12 @@ from aistrale_lab.store.reading import (
     run_row,
 )
 from aistrale_lab.store.recorder import Recorder
-from aistrale_lab.store.records import ExperimentRecord, PointRecord, RunRecord
+from aistrale_lab.store.records import (
+    DatasetRecord,
+    ExperimentRecord,
+    PointRecord,
+    RunRecord,
+)
 from aistrale_lab.store.spool import Spool
 from aistrale_lab.store.writing import RESULTS, SCORES, write_rows
 
@@ -203,10 +208,10 @@ class Store:
         with self._database.read() as connection:
             return datasets.load_sample(connection, record.dataset, sample_id)
 
-    def dataset_source(self, fingerprint: str) -> dict[str, Any] | None:
-        """How a dataset was loaded, if it came from a file."""
+    def get_dataset(self, fingerprint: str) -> DatasetRecord:
+        """A dataset without its samples; raises NotFoundError."""
         with self._database.read() as connection:
-            return datasets.source(connection, fingerprint)
+            return datasets.describe(connection, fingerprint)
 
     def finished_keys(
         self, run_id: str, *, retry: Literal["transient", "failed"]

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aistrale_lab.analysis import figures
@@ -15,12 +15,14 @@ from aistrale_lab.widgets.lanes import rows_of
 from aistrale_lab.widgets.view import Act, View, asset
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
+
+    from aistrale_lab.analysis.summary_plots import Draw
+    from aistrale_lab.store.records import RunRecord
 
 EVERY = 2.0
 """Seconds between two looks while a run goes on."""
-
-Draw = Callable[[Experiment, str | None], "Figure"]
 
 
 class SummaryView(View):
@@ -115,44 +117,17 @@ class SummaryView(View):
     def _draw(self) -> None:
         """Every plot that can be drawn; of the others, why not."""
         metric = self.state["metric"] or None
+        from aistrale_lab.analysis.summary_plots import PLOTS
+
+        experiment = self._experiment
+        results, runs = experiment.measures_df(), experiment.runs
         self.show(
             plots=[
-                _plot(title, draw, self._experiment, metric)
+                _plot(title, draw, results, runs, metric)
                 for title, draw in PLOTS.items()
             ]
         )
 
-
-def _quality(experiment: Experiment, metric: str | None) -> "Figure":
-    return experiment.plot(metric)
-
-
-def _times(experiment: Experiment, metric: str | None) -> "Figure":
-    from aistrale_lab.analysis.evidence_plots import latency_plot
-
-    return latency_plot(experiment.measures_df())
-
-
-def _front(against: str) -> Draw:
-    def draw(experiment: Experiment, metric: str | None) -> "Figure":
-        from aistrale_lab.analysis.evidence_plots import front_plot
-
-        front = experiment.pareto_df(metric, against=[against])
-        return front_plot(front, against)
-
-    return draw
-
-
-PLOTS: Mapping[str, Draw] = {
-    "Quality with its 95 % interval, and median times": _quality,
-    "What share of answers came within how long": _times,
-    "Quality against cost": _front("cost_usd"),
-    "Quality against duration": _front("duration_s"),
-}
-"""The plots in their order."""
-
-WIDE = (_quality, _times)
-"""Those of two panels."""
 
 DPI = (110, 80, 55)
 """Dots per inch: the first with which a picture stays within LARGEST."""
@@ -162,12 +137,18 @@ LARGEST = 40_000
 
 
 def _plot(
-    title: str, draw: Draw, experiment: Experiment, metric: str | None
+    title: str,
+    draw: "Draw",
+    results: "pd.DataFrame",
+    runs: "Sequence[RunRecord]",
+    metric: str | None,
 ) -> dict[str, Any]:
     """A plot as a picture, or the reason why there is none."""
+    from aistrale_lab.analysis.summary_plots import WIDE
+
     plot = {"title": title, "png": "", "note": "", "wide": draw in WIDE}
     try:
-        return {**plot, "png": _png(draw(experiment, metric))}
+        return {**plot, "png": _png(draw(results, runs, metric))}
     except LabError as error:
         return {**plot, "note": visible(error.message), "wide": False}
 

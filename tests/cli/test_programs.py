@@ -30,6 +30,7 @@ def test_help_names_every_command_and_every_exit_code(shell: Any) -> None:
         "leaderboard",
         "score",
         "export",
+        "report",
         "plan",
         "selftest",
     ]

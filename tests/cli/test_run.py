@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from servers.acted import ActedServer
 
-from aistrale_lab.cli.report import explain_scores
+from aistrale_lab.cli.ending import explain_scores
 
 Call = Callable[..., CompletedProcess[str]]
 

@@ -66,3 +66,41 @@ def check_inert(document: str, *, images: bool = False) -> Markup:
     assert all(link.startswith("data:image/png;base64,") for link in found.links)
     assert not {"\x1b", "\u202e", "\x07"} & set(found.text)
     return found
+
+
+PAGE = PLAIN | {
+    *("html", "head", "meta", "title", "link", "style", "body"),
+    *("header", "footer", "nav", "main", "section", "article", "figcaption"),
+    *("h1", "h2", "h3", "dl", "dt", "dd", "a", "img", "svg", "line", "circle"),
+}
+"""The tags of our own pages."""
+
+PAGE_ATTRIBUTES = {
+    *("lang", "charset", "http-equiv", "content", "name", "rel", "href", "class", "id"),
+    *("src", "alt", "scope", "role", "tabindex", "aria-label", "aria-hidden"),
+    *(
+        "focusable",
+        "viewbox",
+        "width",
+        "height",
+        "x1",
+        "x2",
+        "y1",
+        "y2",
+        "cx",
+        "cy",
+        "r",
+    ),
+}
+
+
+def check_page(document: str, *, links: tuple[str, ...] = ()) -> Markup:
+    """Refuse a page that could run, load or hide something, but for the links given."""
+    found = Markup(document)
+    assert found.tags <= PAGE, found.tags - PAGE
+    assert found.attributes <= PAGE_ATTRIBUTES, found.attributes - PAGE_ATTRIBUTES
+    inner = ("#", "data:image/svg+xml;base64,", "data:,")
+    assert all(link.startswith(inner) or link in links for link in found.links)
+    assert not {"\x1b", "\u202e", "\x07"} & set(document)
+    assert "default-src 'none'" in document
+    return found

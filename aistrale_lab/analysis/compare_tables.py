@@ -1,4 +1,4 @@
-"""What `compare` prints: a table of differences, and a sentence that sums it up."""
+"""A comparison as people read it: a table of differences, and sentences that sum it up."""
 
 from collections.abc import Sequence
 from typing import Any
