@@ -1,8 +1,8 @@
 """Llama in numpy: weights in, logits out, with a cache of keys and values.
 
-What a row of numbers becomes never depends on the rows computed beside it: BLAS
-multiplies two rows as it does a hundred, and one row is therefore computed as two. So
-an answer is the same whoever else is being answered.
+What a row of numbers becomes never depends on the rows computed beside it: rows are
+multiplied by so many at a time that BLAS treats all of them alike, on every processor.
+So an answer is the same whoever else is being answered.
 """
 
 import json
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 Floats = NDArray[np.float32]
+
+ROWS = 4
+"""Rows are multiplied by so many: of more, BLAS adds the last ones otherwise."""
 
 WIDTH = 64
 """Columns are computed by so many: BLAS adds those that are left over otherwise."""
@@ -133,14 +136,16 @@ class Transformer:
             for cache, added in parts
             for place in range(cache.length, cache.length + len(added))
         ]
-        if len(tokens) == 1:  # a single row would be multiplied in another order
-            tokens, places = tokens * 2, places * 2
+        idle = -len(tokens) % ROWS
+        tokens += tokens[-1:] * idle
+        places += places[-1:] * idle
         for cache, added in parts:
             cache.make_room(len(added))
         rotation, x = self._rotations[places], self._embedding[tokens]
         with np.errstate(over="ignore"):  # a gate that is shut: 1 / (1 + inf)
             for number, layer in enumerate(self._layers):
-                x += self._attended(number, layer, x, rotation, parts) @ layer.join
+                gathered = self._attended(number, layer, x, rotation, parts)
+                x += _times(gathered, layer.join)
                 x += self._transformed(layer, x)
         for cache, added in parts:
             cache.length += len(added)
@@ -156,7 +161,7 @@ class Transformer:
     ) -> Floats:
         """What attention gathers for each row, its heads side by side."""
         hidden, heads = self.shape.hidden, self.shape.heads
-        made = self._normed(x) @ layer.attend
+        made = _times(self._normed(x), layer.attend)
         both = made[:, : 4 * hidden].reshape(len(x), 2, 2 * heads, -1) * rotation
         turned = both[:, 0]
         turned += both[:, 1]
@@ -179,15 +184,14 @@ class Transformer:
 
     def _transformed(self, layer: _Layer, x: Floats) -> Floats:
         """SwiGLU (Shazeer 2020); the gate comes negated, as does what leaves it."""
-        wide: Floats = np.matmul(self._normed(x), layer.widen)
+        wide = _times(self._normed(x), layer.widen)
         middle = wide.shape[1] // 2
         gate, up = wide[:, :middle], wide[:, middle:]
         up *= gate
         np.exp(gate, out=gate)
         gate += 1.0
         up /= gate
-        narrowed: Floats = np.matmul(up, layer.narrow)
-        return narrowed
+        return _times(up, layer.narrow)
 
     def _normed(self, x: Floats) -> Floats:
         """Root mean square norm (Zhang and Sennrich 2019), without its weights."""
@@ -198,13 +202,17 @@ class Transformer:
         return normed
 
     def _logits(self, x: Floats, parts: Sequence[Part]) -> Floats:
-        if len(parts) == len(x):
-            last = x
-        else:
-            ends = np.cumsum([len(added) for _, added in parts]) - 1
-            last = x[ends] if len(parts) > 1 else x[[ends[0], ends[0]]]
-        logits: Floats = self._normed(last) @ self._output
+        ends = np.cumsum([len(added) for _, added in parts]) - 1
+        last = x[np.pad(ends, (0, -len(ends) % ROWS), mode="edge")]
+        logits = _times(self._normed(last), self._output)
         return logits[: len(parts), : len(self._embedding)]
+
+
+def _times(rows: Floats, matrix: Floats) -> Floats:
+    """The product of a multiple of `ROWS` rows with a matrix."""
+    blocks = rows.reshape(-1, ROWS, rows.shape[1])
+    product: Floats = np.matmul(blocks, matrix).reshape(len(rows), -1)
+    return product
 
 
 def _attention(queries: Floats, keys: Floats, values: Floats) -> Floats:
