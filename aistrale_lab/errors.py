@@ -13,6 +13,13 @@
     ├── NotFoundError 404
     ├── StoreError 503
     ├── BudgetError 402
+    ├── AccessError 403                    a server refuses a request of its own
+    │   ├── NotSignedInError 401
+    │   ├── ForbiddenError 403
+    │   ├── ForgedRequestError 403
+    │   ├── ThrottledError 429
+    │   ├── ConflictError 409
+    │   └── TooLargeError 413
     └── RunnerError = InferenceError 502
         ├── AuthenticationError 401        the lane stops
         ├── PermissionDeniedError 403      the lane stops
@@ -95,6 +102,48 @@ class BudgetError(LabError):
     """The money that was allowed does not cover the next call."""
 
     status_code = 402
+
+
+class AccessError(LabError):
+    """A server refuses what was asked of it; no provider was called."""
+
+    status_code = 403
+
+
+class NotSignedInError(AccessError):
+    """Nobody is signed in, or what they sent to prove it is not valid (any more)."""
+
+    status_code = 401
+
+
+class ForbiddenError(AccessError):
+    """Who is signed in may not do this."""
+
+
+class ForgedRequestError(AccessError):
+    """The request does not come from a page of the server's own."""
+
+
+class ThrottledError(AccessError):
+    """Too much was asked for now; `retry_after` is in seconds."""
+
+    status_code = 429
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ConflictError(AccessError):
+    """It contradicts what there is, such as a name that is taken."""
+
+    status_code = 409
+
+
+class TooLargeError(AccessError):
+    """The body is larger than the server takes."""
+
+    status_code = 413
 
 
 class RunnerError(LabError):

@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from aistrale_lab.errors import ConfigError
 
@@ -56,10 +56,38 @@ class PriceSettings(_Section):
     cached_input_mtok: Decimal | None = Field(default=None, ge=0)
 
 
+class ServerSettings(BaseSettings):
+    """`[server]` or `AISTRALE_...`: what holds for everybody on a team server.
+
+    `user_rpm`, `user_tpm` and `user_budget_usd` (per calendar month, UTC) hold for
+    users who have no limit of their own; None: none. `public_url` is how browsers
+    reach it, if that is not how the server is reached itself.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="AISTRALE_", extra="forbid", frozen=True
+    )
+
+    session_idle_hours: float = Field(default=8, gt=0, le=24 * 365)
+    session_days: float = Field(default=7, gt=0, le=365)
+    metrics_token: SecretStr | None = None
+    """What a scraper of /metrics sends as its bearer token; only the environment."""
+    user_rpm: int | None = Field(default=None, ge=1)
+    user_tpm: int | None = Field(default=None, ge=1)
+    user_budget_usd: Decimal | None = Field(default=None, ge=0)
+    max_tokens: int = Field(default=4096, ge=1)
+    """The most that an answer may have, and what it has if nobody says."""
+    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose X-Forwarded-For and -Proto are believed."""
+    public_url: str | None = None
+
+
 class _File(_Section):
     store: str | None = None
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    server: dict[str, Any] = Field(default_factory=dict)
     allow_key_urls: tuple[str, ...] = ()
     """Base URLs that well-known keys may be sent to; only the user's own file."""
 
@@ -93,6 +121,9 @@ class Settings(BaseSettings):
     notebook: str | None = Field(default=None, validation_alias="AISTRALE_NOTEBOOK")
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    server: ServerSettings = Field(
+        default_factory=ServerSettings, validation_alias="AISTRALE_SERVER"
+    )
 
     def provider_key(self, provider: ProviderSettings) -> SecretStr | None:
         """The key that a provider's `api_key_env` names, or None."""
@@ -101,7 +132,7 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Every key that is set, for exact redaction."""
-        keys = [self.openai_api_key, self.hf_token]
+        keys = [self.openai_api_key, self.hf_token, self.server.metrics_token]
         keys += [self.provider_key(provider) for provider in self.providers.values()]
         return tuple(k.get_secret_value() for k in keys if k and k.get_secret_value())
 
@@ -125,10 +156,28 @@ def load_settings(folder: Path | None = None) -> Settings:
     store = local.store or own.store
     if store and "AISTRALE_STORE" not in os.environ:
         merged["AISTRALE_STORE"] = store
+    merged["AISTRALE_SERVER"] = _server_settings({**own.server, **local.server})
     try:
         return Settings(**merged)
     except pydantic.ValidationError as error:
         _refuse("the environment", _faults(error))
+
+
+def _server_settings(section: dict[str, Any]) -> ServerSettings:
+    """`[server]` under the environment; a secret stands in no file of ours."""
+    if "metrics_token" in section:
+        _refuse("server.metrics_token", "set AISTRALE_METRICS_TOKEN instead")
+    set_here = {
+        name: value
+        for name, value in section.items()
+        if f"AISTRALE_{name.upper()}" not in os.environ
+    }
+    try:
+        return ServerSettings(**set_here)
+    except pydantic.ValidationError as error:
+        _refuse("the settings of the server", _faults(error))
+    except SettingsError as error:  # a list that is not one of JSON's
+        _refuse("the settings of the server", str(error))
 
 
 def _own_file() -> Path:

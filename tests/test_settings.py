@@ -124,3 +124,35 @@ def test_a_value_of_the_environment_that_is_none_is_refused_by_name(
 
     with pytest.raises(ConfigError, match="AISTRALE_LOG: Input should be 'json'"):
         load_settings(tmp_path / "here")
+
+
+def test_a_server_takes_its_limits_from_the_file_and_first_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "here", "[server]\nuser_rpm = 60\nmax_tokens = 100\n")
+    monkeypatch.setenv("AISTRALE_USER_RPM", "5")
+    monkeypatch.setenv("AISTRALE_METRICS_TOKEN", "m-token")
+
+    settings = load_settings(tmp_path / "here")
+
+    assert settings.server.user_rpm == 5
+    assert settings.server.max_tokens == 100
+    assert settings.server.trusted_proxies == ()
+    assert settings.secrets() == ("m-token",)
+
+
+@pytest.mark.parametrize(
+    ("section", "fault"),
+    [
+        ("user_rpm = 0", "user_rpm"),
+        ("colour = 1", "colour"),
+        ("metrics_token = 'x'", "set AISTRALE_METRICS_TOKEN instead"),
+    ],
+)
+def test_a_broken_section_of_the_server_is_refused_by_name(
+    tmp_path: Path, section: str, fault: str
+) -> None:
+    write(tmp_path, "here", f"[server]\n{section}\n")
+
+    with pytest.raises(ConfigError, match=fault):
+        load_settings(tmp_path / "here")

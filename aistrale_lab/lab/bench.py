@@ -89,6 +89,21 @@ class Lab:
         return self._settings.secrets()
 
     @property
+    def settings(self) -> Settings:
+        """What is set, for a server over this bench."""
+        return self._settings
+
+    @property
+    def store(self) -> Store:
+        """The store, for a server over this bench."""
+        return self._store
+
+    @property
+    def log(self) -> Log:
+        """The log, with secrets taken out of what is written to it."""
+        return self._log
+
+    @property
     def batches(self) -> Batches:
         """The batches of the store."""
         return Batches(self._store)

@@ -5,7 +5,7 @@ import secrets
 import time
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from aistrale_lab.domain import rich
 from aistrale_lab.domain.runs import RunStatus
@@ -13,6 +13,9 @@ from aistrale_lab.domain.values import Value
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32: no letter that is mistaken for another."""
+
+Visibility = Literal["private", "team"]
+"""Who sees an experiment that has an owner: the owner alone, or everybody."""
 
 
 def new_id() -> str:
@@ -55,6 +58,9 @@ class ExperimentRecord(Value):
     tags: dict[str, Any]
     provenance: dict[str, Any]
     created_at: datetime
+    owner: str | None = None
+    """The user who made it on a server; None: made on the store itself."""
+    visibility: Visibility = "private"
 
 
 class RunRecord(Value):

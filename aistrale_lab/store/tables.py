@@ -7,30 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     Column,
-    DateTime,
     Index,
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
-    Text,
     UniqueConstraint,
 )
 from sqlmodel import Field, SQLModel
 
-
-def _text(*, nullable: bool = True) -> Any:
-    return Field(default=None, sa_column=Column(Text, nullable=nullable))
-
-
-def _json(*, nullable: bool = True) -> Any:
-    return Field(default=None, sa_column=Column(JSON, nullable=nullable))
-
-
-def _time(*, nullable: bool = True) -> Any:
-    column: Column[datetime] = Column(DateTime(timezone=True), nullable=nullable)
-    return Field(default=None, sa_column=column)
+from aistrale_lab.store import team_tables as team
+from aistrale_lab.store.columns import json_column, text_column, time_column
 
 
 class DatasetRow(SQLModel, table=True):
@@ -41,7 +28,7 @@ class DatasetRow(SQLModel, table=True):
     fingerprint: str = Field(primary_key=True)
     name: str
     samples: int
-    source: dict[str, Any] | None = _json()
+    source: dict[str, Any] | None = json_column()
 
 
 class SampleRow(SQLModel, table=True):
@@ -50,11 +37,11 @@ class SampleRow(SQLModel, table=True):
     __tablename__ = "samples"
 
     key: str = Field(primary_key=True)
-    input: str = _text(nullable=False)
+    input: str = text_column(nullable=False)
     conversation: bool = False
-    target: str | None = _text()
-    group_name: str | None = _text()
-    meta: dict[str, Any] | None = _json()
+    target: str | None = text_column()
+    group_name: str | None = text_column()
+    meta: dict[str, Any] | None = json_column()
 
 
 class DatasetSampleRow(SQLModel, table=True):
@@ -68,7 +55,7 @@ class DatasetSampleRow(SQLModel, table=True):
 
     dataset: str = Field(foreign_key="datasets.fingerprint")
     position: int
-    sample_id: str = _text(nullable=False)
+    sample_id: str = text_column(nullable=False)
     sample_key: str = Field(foreign_key="samples.key")
 
 
@@ -81,10 +68,15 @@ class ExperimentRow(SQLModel, table=True):
     name: str = Field(index=True)
     identity: str = Field(index=True)
     dataset: str = Field(foreign_key="datasets.fingerprint")
-    task: dict[str, Any] = _json(nullable=False)
-    tags: dict[str, Any] = _json(nullable=False)
-    provenance: dict[str, Any] = _json(nullable=False)
-    created_at: datetime = _time(nullable=False)
+    task: dict[str, Any] = json_column(nullable=False)
+    tags: dict[str, Any] = json_column(nullable=False)
+    provenance: dict[str, Any] = json_column(nullable=False)
+    created_at: datetime = time_column(nullable=False)
+    owner: str | None = Field(default=None, index=True)
+    """A user's id; an experiment may come from a store that has other users."""
+    visibility: str = Field(
+        default="private", sa_column_kwargs={"server_default": "private"}
+    )
 
 
 class BatchRow(SQLModel, table=True):
@@ -95,9 +87,9 @@ class BatchRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     identity: str = Field(index=True)
     name: str
-    notebook: str = _text(nullable=False)
-    created_at: datetime = _time(nullable=False)
-    lease: dict[str, Any] | None = _json()
+    notebook: str = text_column(nullable=False)
+    created_at: datetime = time_column(nullable=False)
+    lease: dict[str, Any] | None = json_column()
     lease_beat: float | None = None
 
 
@@ -109,15 +101,15 @@ class PointRow(SQLModel, table=True):
 
     batch_id: str = Field(foreign_key="batches.id")
     key: str
-    name: str = _text(nullable=False)
+    name: str = text_column(nullable=False)
     position: int
-    parameters: dict[str, Any] = _json(nullable=False)
-    varied: dict[str, Any] = _json(nullable=False)
+    parameters: dict[str, Any] = json_column(nullable=False)
+    varied: dict[str, Any] = json_column(nullable=False)
     source: str
     status: str
-    reason: str | None = _text()
-    started_at: datetime | None = _time()
-    finished_at: datetime | None = _time()
+    reason: str | None = text_column()
+    started_at: datetime | None = time_column()
+    finished_at: datetime | None = time_column()
 
 
 class RateRow(SQLModel, table=True):
@@ -138,23 +130,23 @@ class RunRow(SQLModel, table=True):
     experiment_id: str = Field(foreign_key="experiments.id", index=True)
     position: int
     provider: str
-    model: str = _text(nullable=False)
-    base_url: str | None = _text()
-    params: dict[str, Any] = _json(nullable=False)
-    config: dict[str, Any] = _json(nullable=False)
+    model: str = text_column(nullable=False)
+    base_url: str | None = text_column()
+    params: dict[str, Any] = json_column(nullable=False)
+    config: dict[str, Any] = json_column(nullable=False)
     stream: bool = True
-    price: dict[str, Any] | None = _json()
+    price: dict[str, Any] | None = json_column()
     status: str
-    reason: str | None = _text()
+    reason: str | None = text_column()
     planned: int
-    created_at: datetime = _time(nullable=False)
-    started_at: datetime | None = _time()
-    finished_at: datetime | None = _time()
-    lease: dict[str, Any] | None = _json()
+    created_at: datetime = time_column(nullable=False)
+    started_at: datetime | None = time_column()
+    finished_at: datetime | None = time_column()
+    lease: dict[str, Any] | None = json_column()
     lease_beat: float | None = None
     batch_id: str | None = Field(default=None, index=True)
     point: str | None = None
-    origin: dict[str, Any] | None = _json()
+    origin: dict[str, Any] | None = json_column()
 
 
 class ResultRow(SQLModel, table=True):
@@ -165,22 +157,22 @@ class ResultRow(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     run_id: str = Field(foreign_key="runs.id")
-    sample_id: str = _text(nullable=False)
+    sample_id: str = text_column(nullable=False)
     epoch: int
-    output: str | None = _text()
-    reasoning: str | None = _text()
+    output: str | None = text_column()
+    reasoning: str | None = text_column()
     finish_reason: str | None = None
     error_type: str | None = None
-    error: str | None = _text()
+    error: str | None = text_column()
     error_transient: bool = False
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_input_tokens: int | None = None
     reasoning_tokens: int | None = None
-    response_model: str | None = _text()
-    system_fingerprint: str | None = _text()
-    request_id: str | None = _text()
-    raw: str | None = _text()
+    response_model: str | None = text_column()
+    system_fingerprint: str | None = text_column()
+    request_id: str | None = text_column()
+    raw: str | None = text_column()
     duration_s: float | None = None
     time_to_first_token_s: float | None = None
     inter_token_p50_s: float | None = None
@@ -191,7 +183,7 @@ class ResultRow(SQLModel, table=True):
     cost_usd: str | None = None
     cached: bool = False
     flags: str = ""
-    started_at: datetime = _time(nullable=False)
+    started_at: datetime = time_column(nullable=False)
 
 
 class AttemptRow(SQLModel, table=True):
@@ -202,17 +194,17 @@ class AttemptRow(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     run_id: str = Field(foreign_key="runs.id")
-    sample_id: str = _text(nullable=False)
+    sample_id: str = text_column(nullable=False)
     epoch: int
     number: int
-    started_at: datetime = _time(nullable=False)
+    started_at: datetime = time_column(nullable=False)
     duration_s: float | None = None
     wait_s: float | None = None
     error_type: str | None = None
-    error: str | None = _text()
+    error: str | None = text_column()
     status: int | None = None
-    request_id: str | None = _text()
-    raw: str | None = _text()
+    request_id: str | None = text_column()
+    raw: str | None = text_column()
     wire: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
 
 
@@ -223,14 +215,14 @@ class ScoreRow(SQLModel, table=True):
     __table_args__ = (PrimaryKeyConstraint("run_id", "sample_id", "epoch", "scorer"),)
 
     run_id: str = Field(foreign_key="runs.id")
-    sample_id: str = _text(nullable=False)
+    sample_id: str = text_column(nullable=False)
     epoch: int
     scorer: str
     value: float | None = None
-    answer: str | None = _text()
-    explanation: str | None = _text()
+    answer: str | None = text_column()
+    explanation: str | None = text_column()
     error_type: str | None = None
-    error: str | None = _text()
+    error: str | None = text_column()
 
 
 def all_tables() -> list[Table]:
@@ -249,6 +241,11 @@ def all_tables() -> list[Table]:
             ResultRow,
             AttemptRow,
             ScoreRow,
+            team.UserRow,
+            team.SessionRow,
+            team.TokenRow,
+            team.SignInRow,
+            team.CallRow,
         )
     }
     return [table for table in SQLModel.metadata.sorted_tables if table.name in ours]

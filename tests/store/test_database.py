@@ -153,3 +153,28 @@ def test_a_store_that_can_only_be_read_is_read(url: str, task: Task) -> None:
     database.close()
 
     assert runs == [(RUN,)]
+
+
+@pytest.mark.parametrize("earlier", ["0001", "0002"])
+def test_a_store_of_an_earlier_schema_is_brought_up_and_keeps_its_rows(
+    url: str, task: Task, earlier: str
+) -> None:
+    database = Database.open(url)
+    with database.write() as connection:
+        migrations._apply(connection, earlier)
+        connection.exec_driver_sql(
+            "INSERT INTO datasets VALUES ('f', 'tiny', 0, NULL)",
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO experiments (id, name, identity, dataset, task, tags, "
+            "provenance, created_at) VALUES "
+            "('old', 'tiny', 'same', 'f', '{}', '{}', '{}', '2026-01-01 00:00:00')"
+        )
+    database.close()
+
+    store = Store.open(url)
+    record = store.get_experiment("old")
+    store.close()
+
+    assert (record.owner, record.visibility) == (None, "private")
+    assert Path(f"{url.removeprefix('sqlite:///')}.bak-{earlier}").exists()

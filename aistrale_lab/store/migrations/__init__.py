@@ -14,7 +14,7 @@ from aistrale_lab.errors import StoreError
 from aistrale_lab.store import tables
 from aistrale_lab.store.database import Database
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest step. It is written down so that opening a store needs no Alembic."""
 
 VERSION_TABLE = "alembic_version"
@@ -60,7 +60,7 @@ def _create(connection: Connection) -> None:
     connection.exec_driver_sql(f"INSERT INTO {VERSION_TABLE} VALUES ('{HEAD}')")
 
 
-def _apply(connection: Connection) -> None:
+def _apply(connection: Connection, target: str = "head") -> None:
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
@@ -71,7 +71,7 @@ def _apply(connection: Connection) -> None:
     with EnvironmentContext(
         config,
         script,
-        fn=lambda revision, context: script._upgrade_revs("head", revision),
+        fn=lambda revision, context: script._upgrade_revs(target, revision),
     ) as environment:
         environment.configure(connection=connection, target_metadata=SQLModel.metadata)
         environment.run_migrations()
