@@ -19,7 +19,7 @@ from aistrale_lab.domain.chat import Completion, Request, Usage
 from aistrale_lab.domain.runs import Attempt
 from aistrale_lab.domain.values import Value
 from aistrale_lab.engine.budget import Budget
-from aistrale_lab.engine.outcome import Heard, Outcome
+from aistrale_lab.engine.outcome import Hear, Heard, Listener, Outcome
 from aistrale_lab.engine.pace import LaneEnded, Pace
 from aistrale_lab.engine.watch import Deadline, LagWatch, Turnstile
 from aistrale_lab.errors import (
@@ -86,13 +86,16 @@ class Lane:
     """Set when no more is to be sent: waiting calls give up their turn."""
 
 
-async def generate(lane: Lane, request: Request) -> Outcome:
+async def generate(
+    lane: Lane, request: Request, listener: Listener | None = None
+) -> Outcome:
     """Ask until there is an answer, a permanent error, or no try left.
 
     Raises Parked, BudgetError and LaneEnded, which leave the sample unsent; every
     RunnerError becomes the outcome's `error`.
     """
-    asked = _Asked(lane, request, tokens=_estimate(request))
+    listener = listener or Listener()
+    asked = _Asked(lane, request, listener, tokens=_estimate(request))
     failed: list[Attempt] = []
     queue, waited = 0.0, 0.0
     while True:
@@ -105,7 +108,7 @@ async def generate(lane: Lane, request: Request) -> Outcome:
         if error is None:
             break
         failed.append(_failed_attempt(outcome, error, number=len(failed) + 1))
-        if not lane.policy.tries_left(error, failed[:-1]):
+        if listener.committed or not lane.policy.tries_left(error, failed[:-1]):
             break
         pause = await _pause(lane, error, tries=len(failed) - 1)
         failed[-1] = failed[-1].model_copy(update={"wait": pause})
@@ -118,9 +121,12 @@ async def generate(lane: Lane, request: Request) -> Outcome:
 class _Asked:
     """A request on its lane: taking its turn, and being sent once."""
 
-    def __init__(self, lane: Lane, request: Request, *, tokens: int) -> None:
+    def __init__(
+        self, lane: Lane, request: Request, listener: Listener, *, tokens: int
+    ) -> None:
         self._lane = lane
         self._request = request
+        self._listener = listener
         self._tokens = tokens
 
     async def turn(self) -> Decimal:
@@ -148,15 +154,16 @@ class _Asked:
         lane = self._lane
         heard = Heard(started=perf_counter())
         outcome = Outcome(started_at=datetime.now(UTC), heard=heard)
+        self._listener.begin(outcome)
         cost: Decimal | None = None
         try:
-            await _listen(lane, self._request, heard)
+            await _listen(lane, self._request, heard, self._listener.hear)
             outcome.completion = _completion(heard)
             outcome.cost = cost = lane.price(outcome.completion.usage)
             lane.pace.succeeded()
         except RunnerError as error:
             outcome.error = error
-            cost = Decimal(0) if _unbilled(error, heard) else None
+            cost = Decimal(0) if outcome.unbilled else None
             if isinstance(error, RateLimitError) and error.transient:
                 lane.pace.refused(error.retry_after)
         finally:
@@ -171,11 +178,13 @@ class _Asked:
             self._lane.budget.settle(reserved, cost)
 
 
-async def _listen(lane: Lane, request: Request, heard: Heard) -> None:
+async def _listen(
+    lane: Lane, request: Request, heard: Heard, hear: Hear | None
+) -> None:
     policy = lane.policy
     try:
         async with Deadline(total=policy.timeout, stall=policy.stall) as deadline:
-            await _hear_all(lane, request, heard, deadline)
+            await _hear_all(lane, request, heard, deadline, hear)
     except TimeoutError:
         raise DeadlineError(deadline.reason, request_id=heard.request_id) from None
     except LabError:
@@ -190,12 +199,14 @@ async def _listen(lane: Lane, request: Request, heard: Heard) -> None:
 
 
 async def _hear_all(
-    lane: Lane, request: Request, heard: Heard, deadline: Deadline
+    lane: Lane, request: Request, heard: Heard, deadline: Deadline, hear: Hear | None
 ) -> None:
     chunks = lane.runner.stream(request)
     try:
         async for chunk in chunks:
             heard.add(chunk)
+            if hear is not None:
+                hear(chunk)
             if heard.moments:
                 deadline.alive_at = heard.last_at
             if chunk.limits is not None:
@@ -245,12 +256,6 @@ async def _pause(lane: Lane, error: RunnerError, *, tries: int) -> float:
     except TimeoutError:
         return perf_counter() - began
     raise LaneEnded
-
-
-def _unbilled(error: RunnerError, heard: Heard) -> bool:
-    """Whether the provider said no before it began to answer."""
-    refused = error.status is not None and error.status >= 400
-    return refused and not heard.moments
 
 
 def _used(usage: Usage | None) -> int | None:

@@ -1,5 +1,6 @@
 """What was heard of a call, moment by moment, and what became of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -9,6 +10,9 @@ from time import perf_counter
 from aistrale_lab.domain.chat import Chunk, Completion, FinishReason, Usage
 from aistrale_lab.domain.runs import Attempt, Timing
 from aistrale_lab.errors import RunnerError
+
+Hear = Callable[[Chunk], None]
+"""Takes a piece of an answer as it comes."""
 
 
 @dataclass(slots=True)
@@ -75,6 +79,12 @@ class Outcome:
         """How often the request was sent."""
         return len(self.failed) + (self.completion is not None)
 
+    @property
+    def unbilled(self) -> bool:
+        """Whether the provider said no before it began to answer."""
+        status = self.error.status if self.error else None
+        return status is not None and status >= 400 and not self.heard.moments
+
     def timing(self, *, streamed: bool) -> Timing:
         """The times of the last attempt; unknown ones of a replayed answer."""
         heard = self.heard
@@ -96,6 +106,31 @@ class Outcome:
             queue=self.queue,
             retry_wait=self.retry_wait,
         )
+
+
+@dataclass(slots=True)
+class Listener:
+    """Listens in on a call: hears its pieces as they come, and how far it came.
+
+    Who hears cannot unhear: an attempt that fails after its first token is not tried
+    again then.
+    """
+
+    hear: Hear | None = None
+    attempts: int = 0
+    outcome: Outcome | None = None
+    """Of the attempt that was begun last."""
+
+    def begin(self, outcome: Outcome) -> None:
+        """An attempt is sent."""
+        self.attempts += 1
+        self.outcome = outcome
+
+    @property
+    def committed(self) -> bool:
+        """Whether somebody has heard the beginning of an answer."""
+        heard = self.outcome is not None and bool(self.outcome.heard.moments)
+        return heard and self.hear is not None
 
 
 def _percentile(ordered: list[float], share: float) -> float | None:

@@ -1,15 +1,25 @@
 """`Lab`: the workbench that notebooks, scripts, the CLI and the server talk to."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aistrale_lab.domain.calls import Answer
+from aistrale_lab.domain.chat import Chunk, GenerateConfig
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
+from aistrale_lab.lab.asking import Asking, Keep, Said, check_asked
 from aistrale_lab.lab.comparing import compare_runs
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.forecasting import Plan, Scored, make_plan, score_forecast
@@ -46,6 +56,7 @@ class Lab:
         self._log = log
         self._engine = EngineThread()
         self._launcher = Launcher(store, settings, log, self._engine)
+        self._asking = Asking(self._engine, self._launcher.place, store.recorder)
 
     @classmethod
     def open(
@@ -73,6 +84,7 @@ class Lab:
 
     def close(self) -> None:
         """Stop what still runs, flush the store, and leave no thread behind."""
+        self._asking.close()
         self._launcher.close()
         self._engine.close()
         self._store.close()
@@ -136,6 +148,37 @@ class Lab:
         return self._launcher.conduct(
             work, so_far=so_far, handle_id=handle_id, lanes=lanes
         )
+
+    async def ask(
+        self,
+        model: str,
+        messages: Said,
+        config: GenerateConfig | Mapping[str, Any] | None = None,
+        *,
+        keep: Keep | None = None,
+    ) -> Answer:
+        """Ask one model one thing, outside any run: `await bench.ask(model, "2+2?")`.
+
+        With the retries and limits of a run's calls. Nothing is stored, but `keep` is
+        awaited with what became of the call before it is told here, even if it failed
+        or the caller left. Raises ConfigError if nothing was sent, else RunnerError.
+        """
+        return await self._asking.ask(check_asked(model, messages, config), keep)
+
+    def stream(
+        self,
+        model: str,
+        messages: Said,
+        config: GenerateConfig | Mapping[str, Any] | None = None,
+        *,
+        keep: Keep | None = None,
+    ) -> AsyncGenerator[Chunk | Answer, None]:
+        """`ask`, piece by piece as the words come; the last item is the whole `Answer`.
+
+        An answer that breaks off after its first word is not asked for again. Whoever
+        closes the generator, or cancels, cancels the call.
+        """
+        return self._asking.stream(check_asked(model, messages, config), keep)
 
     def start(
         self,

@@ -19,8 +19,8 @@ from aistrale_lab.engine.prompts import compile_prompt
 from aistrale_lab.engine.watch import LagWatch, Turnstile
 from aistrale_lab.errors import LabError, RunnerError
 from aistrale_lab.lab.options import RunOptions
-from aistrale_lab.lab.plan import LanePlan, cost_bound
-from aistrale_lab.lab.rates import SharedRate, where_of
+from aistrale_lab.lab.plan import LanePlan, bound_function, price_function
+from aistrale_lab.lab.rates import make_pace
 from aistrale_lab.lab.scoring import Scoring
 from aistrale_lab.lab.stopping import StoppingRule
 from aistrale_lab.runners.base import Runner
@@ -161,47 +161,21 @@ class Conductor:
             if where not in runners:
                 runners[where] = make_runner(plan.endpoint)
                 stack.push_async_callback(runners[where].close)
-            paces.setdefault(model, self._pace(plan))
-            lane = self._lane(plan, runners[where], paces[model], budget)
+            pace = make_pace(
+                plan.endpoint, plan.spec.model.model, self.options, self.store.recorder
+            )
+            lane = Lane(
+                runner=runners[where],
+                pace=paces.setdefault(model, pace),
+                policy=self.options.policy,
+                lag=self.lag,
+                turnstile=self.turnstile,
+                price=price_function(plan.price),
+                bound=bound_function(plan.price),
+                budget=budget,
+            )
             self.jobs.append(self._job(plan, lane))
         await self._open(runners, self.jobs)
-
-    def _pace(self, plan: LanePlan) -> Pace:
-        """The lane's brakes; its limits are those of all processes over the store."""
-        options = self.options
-        rpm = options.rpm or plan.endpoint.rpm
-        tpm = options.tpm or plan.endpoint.tpm
-        where = where_of(plan.endpoint, plan.spec.model.model)
-        limited = rpm is not None or tpm is not None
-        return Pace(
-            concurrency=options.concurrency,
-            longest_wait=options.longest_wait,
-            backoff=options.backoff,
-            shared=(
-                SharedRate(self.store.recorder, where, rpm=rpm, tpm=tpm)
-                if limited
-                else None
-            ),
-        )
-
-    def _lane(
-        self,
-        plan: LanePlan,
-        runner: Runner,
-        pace: Pace,
-        budget: Budget | None,
-    ) -> Lane:
-        price = plan.price
-        return Lane(
-            runner=runner,
-            pace=pace,
-            policy=self.options.policy,
-            lag=self.lag,
-            turnstile=self.turnstile,
-            price=price.of if price else lambda usage: None,
-            bound=(lambda request: cost_bound(price, request)) if price else None,
-            budget=budget,
-        )
 
     def _job(self, plan: LanePlan, lane: Lane) -> Job:
         run_id = plan.spec.run_id

@@ -241,6 +241,11 @@ class Launcher:
         self._handles.append(handle)
         return handle
 
+    def place(self, ref: ModelRef, chosen: RunOptions) -> tuple[Endpoint, Price | None]:
+        """Where a model's calls go, and what they cost; raises ConfigError."""
+        ((_, endpoint),) = self._endpoints([ref], chosen)
+        return endpoint, price_of(ref, endpoint, self._prices())
+
     async def start_embedded(self) -> str:
         """The base URL of the models in the box, served from now on."""
         return await self._embedded_server().start()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -11,6 +12,7 @@ from aistrale_lab.domain.chat import GenerateConfig, Request
 from aistrale_lab.domain.runs import RunSpec
 from aistrale_lab.domain.tasks import ModelRef, Task
 from aistrale_lab.domain.values import Value, fingerprint
+from aistrale_lab.engine.generate import BoundOf, PriceOf
 from aistrale_lab.engine.prompts import check_prompts
 from aistrale_lab.errors import ConfigError, ValidationError, one_of
 from aistrale_lab.lab.endpoints import recorded_url
@@ -148,6 +150,16 @@ def check_budget(plans: Sequence[LanePlan], options: RunOptions) -> None:
 def cost_bound(price: Price, request: Request) -> Decimal:
     """The most that a request can cost."""
     return price.bound(request.messages, request.config.max_tokens or 0)
+
+
+def price_function(price: Price | None) -> PriceOf:
+    """What a lane is told of a price; without one every cost is unknown."""
+    return price.of if price else lambda usage: None
+
+
+def bound_function(price: Price | None) -> BoundOf | None:
+    """What a lane is told of the most that a call can cost."""
+    return partial(cost_bound, price) if price else None
 
 
 def identity(

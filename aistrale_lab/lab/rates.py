@@ -5,6 +5,8 @@ import hashlib
 
 from sqlalchemy import Connection
 
+from aistrale_lab.engine.pace import Pace
+from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.runners.base import Endpoint
 from aistrale_lab.store import rates
 from aistrale_lab.store.recorder import Recorder
@@ -40,6 +42,22 @@ class SharedRate:
             self._recorder.call(
                 lambda c: rates.take(c, key, units=tokens, per_minute=per_minute)
             )
+
+
+def make_pace(
+    endpoint: Endpoint, model: str, options: RunOptions, recorder: Recorder
+) -> Pace:
+    """A lane's brakes; its limits are those of all processes over the store."""
+    rpm = options.rpm or endpoint.rpm
+    tpm = options.tpm or endpoint.tpm
+    limited = rpm is not None or tpm is not None
+    where = where_of(endpoint, model)
+    return Pace(
+        concurrency=options.concurrency,
+        longest_wait=options.longest_wait,
+        backoff=options.backoff,
+        shared=SharedRate(recorder, where, rpm=rpm, tpm=tpm) if limited else None,
+    )
 
 
 def where_of(endpoint: Endpoint, model: str) -> str:
