@@ -18,8 +18,7 @@
     │   ├── ForbiddenError 403
     │   ├── ForgedRequestError 403
     │   ├── ThrottledError 429
-    │   ├── ConflictError 409
-    │   └── TooLargeError 413
+    │   └── ConflictError 409
     └── RunnerError = InferenceError 502
         ├── AuthenticationError 401        the lane stops
         ├── PermissionDeniedError 403      the lane stops
@@ -138,12 +137,6 @@ class ConflictError(AccessError):
     """It contradicts what there is, such as a name that is taken."""
 
     status_code = 409
-
-
-class TooLargeError(AccessError):
-    """The body is larger than the server takes."""
-
-    status_code = 413
 
 
 class RunnerError(LabError):

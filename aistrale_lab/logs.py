@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 MASK = "[redacted]"
 _KEY_SHAPES = re.compile(
     r"(?<![A-Za-z0-9_-])"
-    r"(sk-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{16,}|Bearer\s+[A-Za-z0-9._~+/=-]{8,})"
+    r"(sk-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{16,}|ait_[A-Za-z0-9_-]{16,}|Bearer\s+[A-Za-z0-9._~+/=-]{8,})"
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 

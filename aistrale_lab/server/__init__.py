@@ -1,0 +1,1 @@
+"""The team server: FastAPI over `Lab`; needs the extra "server"."""

@@ -1,0 +1,88 @@
+"""A team server on a free port of this machine, and clients that are signed in."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import httpx2
+import uvicorn
+
+from aistrale_lab.lab.bench import Lab
+from aistrale_lab.server import cookies
+from aistrale_lab.server.app import make_app
+from aistrale_lab.server.caller import SCOPES
+from aistrale_lab.settings import ServerSettings
+from aistrale_lab.store.accounts import Role, UserRecord
+
+PASSWORD = "correct horse battery staple"
+
+
+class TeamServer:
+    """`make_app` under uvicorn in a thread of this process, over real sockets.
+
+    Settings are keywords; the bench is its caller's.
+    """
+
+    def __init__(self, bench: Lab, **settings: Any) -> None:
+        self.bench = bench
+        self.app = make_app(bench, ServerSettings(**settings))
+        config = uvicorn.Config(self.app, port=0, log_level="error", lifespan="on")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host, port = self._server.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    def __enter__(self) -> "TeamServer":
+        self._thread.start()
+        started = threading.Event()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("the server did not start")
+            started.wait(0.01)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+    def add_user(self, name: str, role: Role = "user") -> UserRecord:
+        """A user whose password is PASSWORD."""
+        return self.app.state.accounts.add(name, "no hash", role=role)
+
+    @contextmanager
+    def visitor(self, **headers: str) -> Iterator[httpx2.Client]:
+        """A client who is not signed in."""
+        with httpx2.Client(base_url=self.url, headers=headers, timeout=30) as client:
+            yield client
+
+    @contextmanager
+    def browser(self, user: UserRecord, **headers: str) -> Iterator[httpx2.Client]:
+        """A client with a session of a user, who sends what our own pages send."""
+        secret, _ = self.app.state.sessions.add(user.id, address="::1", agent="test")
+        own = {
+            "cookie": f"{cookies.NAME}={secret}",
+            "origin": self.url,
+            "x-aistrale": "1",
+        }
+        with self.visitor(**own, **headers) as client:
+            yield client
+
+    @contextmanager
+    def bearer(
+        self, user: UserRecord, scopes: frozenset[str] = frozenset(SCOPES)
+    ) -> Iterator[httpx2.Client]:
+        """A client with a token of a user."""
+        secret, _ = self.app.state.tokens.add(user.id, "test", scopes=scopes)
+        with self.visitor(authorization=f"Bearer {secret}") as client:
+            yield client
