@@ -44,6 +44,8 @@ class Drive:
     out: Path
     jobs: int
     lanes: list[LaneProgress] = field(default_factory=list, init=False)
+    interrupted: bool = field(default=False, init=False)
+    """Whether it was stopped before its end."""
     _waiting: deque[Point] = field(default_factory=deque, init=False)
     _kernels: set[Kernel] = field(default_factory=set, init=False)
     _stopping: bool = field(default=False, init=False)
@@ -82,7 +84,7 @@ class Drive:
                 stored[point.key].status is PointStatus.COMPLETED
                 and runs.get(point.key)
                 and not any(map(self.bench.batches.unanswered, runs[point.key]))
-                and is_whole(self.path_of(point))
+                and is_of_point(self.path_of(point), point)
             )
         ]
 
@@ -106,6 +108,7 @@ class Drive:
             try:
                 await self._first_failure(workers)
             except asyncio.CancelledError:
+                self.interrupted = True
                 self._stop()
                 await self._first_failure(workers)
         finally:
@@ -188,6 +191,7 @@ class Drive:
         facts = {
             "batch_id": self.batch.id,
             "point": point.name,
+            "key": point.key,
             "parameters": point.parameters,
             "status": ended.status.value,
             "reason": ended.reason,
@@ -264,11 +268,12 @@ def source_of(notebook: "NotebookNode") -> list[str]:
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a file holds a notebook that can be read to its end."""
+def is_of_point(path: Path, point: Point) -> bool:
+    """Whether a file holds the whole notebook of this point, and not another's."""
     try:
-        return "cells" in json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        facts = json.loads(path.read_bytes())["metadata"]["aistrale"]
+        return bool(facts["key"] == point.key)
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+INDEX = "index.html"
+"""The page of a batch in its folder."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A gate held against one run."""
@@ -78,6 +82,12 @@ class Batch:
         found = dict.fromkeys(run.experiment_id for run in runs)
         return [self._bench.experiment(one) for one in found]
 
+    @property
+    def index(self) -> Path | None:
+        """The page that leads to notebooks and reports; None if there is none."""
+        page = self.out / INDEX
+        return page if page.exists() else None
+
     def path_of(self, point: PointRecord) -> Path:
         """Where the notebook of a point is."""
         return self.out / f"{point.name}.ipynb"
@@ -92,6 +102,7 @@ class Batch:
                 "status": point.status.value,
                 "reason": point.reason,
                 "parameters": point.parameters,
+                "varied": point.varied,
                 "notebook": str(self.path_of(point)),
                 "runs": [runs[run.id] for run in of_point.get(point.key, [])],
             }

@@ -10,6 +10,7 @@ from aistrale_lab.batch.drive import Drive
 from aistrale_lab.batch.grid import BatchFile, load_file, make_points, parse_words
 from aistrale_lab.batch.outcome import Batch
 from aistrale_lab.batch.output import remove_parts
+from aistrale_lab.batch.pages import write_index, write_pages
 from aistrale_lab.batch.parameters import (
     check_no_key,
     load_notebook,
@@ -54,12 +55,13 @@ def start(
     name: str | None = None,
     jobs: int = JOBS,
     fresh: bool = False,
+    pages: bool = True,
 ) -> RunHandle[Batch]:
     """Start a batch: a notebook, or a `batch.yaml`, at every point of a grid.
 
     `grid` names values for each parameter, `words` the same as `KEY=VALUE[,VALUE]`,
     and `points` single sets. The same name and `out` go on with the same batch, unless
-    `fresh`. Raises ConfigError, ValidationError, NotFoundError and StoreError before
+    `fresh`. At the end `out` has an index of `pages`: notebooks and reports. Raises ConfigError, ValidationError, NotFoundError and StoreError before
     any kernel starts.
     """
     _check_installed()
@@ -97,12 +99,23 @@ def start(
         with suppress(LabError):
             bench.batches.close(batch.id)
         raise
+    found = Batch(bench, batch, chosen, folder)
     return bench.conduct(
-        drive.conduct(),
-        so_far=lambda: Batch(bench, batch, chosen, folder),
+        _conduct(drive, found) if pages else drive.conduct(),
+        so_far=lambda: found,
         handle_id=batch.id,
         lanes=drive.lanes,
     )
+
+
+async def _conduct(drive: Drive, found: Batch) -> None:
+    """Drive, and leave the pages; if it was stopped, no more than the index."""
+    await drive.conduct()
+    if drive.interrupted:
+        await asyncio.to_thread(write_index, found)
+        return
+    with suppress(asyncio.CancelledError):  # nothing that was paid is missing
+        await write_pages(found)
 
 
 def notebook_of(given: Path, asked: BatchFile) -> Path:

@@ -208,6 +208,12 @@ def batch(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew, and pay again.")
     ] = False,
+    pages: Annotated[
+        bool,
+        typer.Option(
+            "--pages/--no-pages", help="Leave an index with pages and reports."
+        ),
+    ] = True,
     store: o.Store = None,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -236,6 +242,7 @@ def batch(
         junit=junit,
         name=name,
         fresh=fresh,
+        pages=pages,
     )
 
 

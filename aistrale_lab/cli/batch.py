@@ -54,6 +54,7 @@ def batch(
     junit: Path | None,
     name: str | None,
     fresh: bool,
+    pages: bool,
 ) -> Exit:
     """Execute what is missing, report on all points, and hold the gates against them."""
     gates = [Gate.parse(text) for text in require]
@@ -62,11 +63,20 @@ def batch(
         open_lab(showing) as lab,
     ):
         handle = start(
-            lab, notebook, words=words, out=out, jobs=jobs, name=name, fresh=fresh
+            lab,
+            notebook,
+            words=words,
+            out=out,
+            jobs=jobs,
+            name=name,
+            fresh=fresh,
+            pages=pages,
         )
         interrupts.watch(handle, again=AGAIN)
         fault = follow(handle, interrupts, quiet=showing.quiet)
         interrupts.calm()
+        if (index := handle.so_far().index) is not None and not showing.quiet:
+            note(f"the index of the batch is {index}")
         codes = {interrupts.code or Exit.DONE}
         if fault is not None:
             complain(explain(fault))
@@ -104,6 +114,7 @@ def _object(
         "name": found.record.name,
         "store": found.store_url,
         "out": str(found.out),
+        "index": str(found.index) if found.index else None,
         "experiment_ids": [experiment.id for experiment in found.experiments],
         "points": list(objects),
         "gates": [

@@ -20,11 +20,20 @@ BAD = frozenset({"failed", "interrupted"})
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """A text that leads to a file, or to nothing yet; the path as in `PointRow`."""
+
+    text: str
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PointRow:
     """A point of a batch: its parameters, how it ended, and where it left its files.
 
     `notebook` and `export` are paths relative to the page (forward slashes), None where
-    there is no such file. `metrics` are values as they are to be read.
+    there is no such file. `metrics` are values as they are to be read; a second line,
+    of a name or a value, stands small below the first.
     """
 
     name: str
@@ -41,31 +50,30 @@ def index_page(
     title: str,
     rows: Sequence[PointRow],
     *,
-    experiment_id: str = "",
+    batch_id: str = "",
     store: str = "",
-    report: str | None = None,
+    reports: Sequence[Target] = (),
 ) -> str:
     """The page as HTML that loads nothing and runs nothing.
 
-    `store` is shown as text, without a password even if it has one; `report` is the
-    relative path of the experiment's own report. Raises ValidationError for a path
-    that is not relative or leads out of the page's folder.
+    `store` is shown as text, without a password even if it has one; `reports` are those
+    of its experiments. Raises ValidationError for a path that is not relative or leads
+    out of the page's folder.
     """
     known = {
-        "experiment": name(experiment_id),
+        "batch": name(batch_id),
         "store": shown(redact(_USERINFO.sub("", store))),
-        "points": f"{len(rows):,}",
-        **_states(rows),
     }
     parameters = dict.fromkeys(key for row in rows for key in row.parameters)
     metrics = dict.fromkeys(key for row in rows for key in row.metrics)
     return page(
         "index.html.jinja",
         title=shown(title),
+        figures={"points": f"{len(rows):,}", **_states(rows)}.items(),
         facts=[(label, text) for label, text in known.items() if text],
-        report=link(report),
+        reports=[(name(one.text), link(one.path)) for one in reports],
         parameters=[name(key) for key in parameters],
-        metrics=[name(key) for key in metrics],
+        metrics=[_lines(key) for key in metrics],
         rows=[_row(row, list(parameters), list(metrics)) for row in rows],
     )
 
@@ -89,7 +97,7 @@ def _row(
         "parameters": [_told(row.parameters.get(key)) for key in parameters],
         "status": name(row.status),
         "tone": "good" if row.status in GOOD else "bad" if row.status in BAD else "",
-        "metrics": [_told(row.metrics.get(key)) for key in metrics],
+        "metrics": [_lines(row.metrics.get(key, figures.UNKNOWN)) for key in metrics],
         "notebook": link(row.notebook),
         "export": link(row.export),
         "run_ids": [name(run_id) for run_id in row.run_ids],
@@ -98,6 +106,12 @@ def _row(
 
 def _told(value: Any) -> str:
     return figures.UNKNOWN if value is None else name(value)
+
+
+def _lines(text: str) -> tuple[str, str]:
+    """What stands in front of the eye, and what small below it."""
+    first, _, rest = text.partition("\n")
+    return name(first), name(rest)
 
 
 def _states(rows: Sequence[PointRow]) -> dict[str, str]:

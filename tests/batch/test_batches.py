@@ -68,6 +68,7 @@ def test_a_grid_is_one_experiment_and_a_second_call_sends_nothing(
         "openai-small_temperature-1",
     ]
     assert folder.leftovers() == []
+    assert told["index"] is None, "no pages were asked for"
 
 
 def test_an_output_notebook_tells_its_parameters_runs_and_store(

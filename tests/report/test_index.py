@@ -4,7 +4,7 @@ import pytest
 from servers.markup import SCRIPTS, check_page
 
 from aistrale_lab.errors import ValidationError
-from aistrale_lab.report import PointRow, index_page
+from aistrale_lab.report import PointRow, Target, index_page
 
 ROWS = [
     PointRow(
@@ -13,7 +13,7 @@ ROWS = [
         run_ids=["r1", "r2"],
         notebook="points/0001.ipynb",
         export="points/0001.html",
-        metrics={"number": "95.0 % [80.1, 99.7]"},
+        metrics={"number": "95.0 %\n[80.1, 99.7]", "latency\np50": "8 ms"},
     ),
     PointRow(
         name="0002",
@@ -29,21 +29,22 @@ def test_each_point_has_its_parameters_its_files_and_its_metrics() -> None:
     page = index_page(
         "Temperatures",
         ROWS,
-        experiment_id="e1",
+        batch_id="b1",
         store="sqlite:///batch.db",
-        report="report.html",
+        reports=[Target("sums, e1", "reports/e1.html"), Target("none, e2")],
     )
 
     links = (
-        "./report.html",
-        "./points/0001.ipynb",
+        "./reports/e1.html",
         "./points/0001.html",
+        "./points/0001.ipynb",
         "./points/0002.ipynb",
     )
     found = check_page(page, links=links)
     assert [link for link in found.links if link != "data:,"] == list(links)
-    for text in ("0.7", "openai/large", "95.0 % [80.1, 99.7]", "r1, r2", "died"):
+    for text in ("0.7", "openai/large", "95.0 %", "r1, r2", "died", "none, e2"):
         assert text in found.text
+    assert '<td class="number">95.0 % <small>[80.1, 99.7]</small></td>' in page
     assert "sqlite:///batch.db" in found.text
 
 
@@ -52,8 +53,8 @@ def test_states_are_counted_and_what_is_not_there_is_a_dash() -> None:
 
     assert "<dt>completed</dt><dd>1</dd>" in page
     assert "<dt>failed</dt><dd>1</dd>" in page
-    assert page.count("<td>–</td>") == 2  # the page and the runs of the second
-    assert page.count('<td class="number">–</td>') == 2  # its model and its metric
+    assert page.count("<td>–</td>") == 1  # the model of the second
+    assert page.count('<td class="number">–</td>') == 2  # its metrics
 
 
 def test_a_store_is_shown_without_its_password() -> None:
@@ -64,11 +65,13 @@ def test_a_store_is_shown_without_its_password() -> None:
 
 def test_what_others_wrote_is_text_in_the_index() -> None:
     rows = [
-        PointRow(name=p, parameters={p: p}, status=p, run_ids=[p], metrics={p: p})
+        PointRow(p, {p: p}, status=p, run_ids=[p], metrics={p: p}, note=p)
         for p in SCRIPTS
     ]
 
-    found = check_page(index_page(SCRIPTS[0], rows, experiment_id=SCRIPTS[1]))
+    reports = [Target(p) for p in SCRIPTS]
+    page = index_page(SCRIPTS[0], rows, batch_id=SCRIPTS[1], reports=reports)
+    found = check_page(page)
 
     assert SCRIPTS[0] in found.text
 

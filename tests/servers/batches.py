@@ -46,7 +46,10 @@ def write_batch_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) 
 
 
 class BatchFolder:
-    """A folder with a notebook, its data, a store, and a place for what comes out."""
+    """A folder with a notebook, its data, a store, and a place for what comes out.
+
+    Pages are only left for who asks for them: they take a while.
+    """
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -86,7 +89,8 @@ class BatchFolder:
 
     def command(self, *words: str) -> list[str]:
         head = [sys.executable, "-m", "aistrale_lab", "batch", str(self.notebook)]
-        return [*head, "--out", str(self.out), *words]
+        pages = () if "--pages" in words else ("--no-pages",)
+        return [*head, "--out", str(self.out), *pages, *words]
 
     def outputs(self) -> dict[str, dict[str, Any]]:
         """The notebooks that came out, by name; nothing else may end so."""
@@ -95,8 +99,8 @@ class BatchFolder:
 
     def leftovers(self) -> list[str]:
         """What is in the folder besides whole notebooks and pages."""
-        whole = (".ipynb", ".html")
-        return [path.name for path in self.out.iterdir() if path.suffix not in whole]
+        files = [path for path in self.out.rglob("*") if path.is_file()]
+        return [p.name for p in files if p.suffix not in (".ipynb", ".html")]
 
     def _make_environment(self) -> dict[str, str]:
         dropped = ("OPENAI", "HF_", "JUPYTER", "AISTRALE")
