@@ -16,6 +16,16 @@ SET due = CASE WHEN rates.due > {now} THEN rates.due ELSE {now} END + :cost
 RETURNING due - {now}
 """
 
+TRY = """
+INSERT INTO rates (key, due) VALUES (:key, {now} + :cost)
+ON CONFLICT (key) DO UPDATE
+SET due = CASE WHEN rates.due > {now} THEN rates.due ELSE {now} END + :cost
+WHERE rates.due <= {now} + :slack
+RETURNING due
+"""
+
+AHEAD = "SELECT due - {now} FROM rates WHERE key = :key"
+
 
 def take(connection: Connection, key: str, *, units: float, per_minute: float) -> float:
     """Take units of a limit; returns the seconds until they may be used.
@@ -29,3 +39,21 @@ def take(connection: Connection, key: str, *, units: float, per_minute: float) -
     statement = text(TAKE.format(now=clock_of(connection)))
     ahead = connection.execute(statement, {"key": key, "cost": cost}).scalar_one()
     return max(0.0, float(ahead) - cost + interval - tolerance)
+
+
+def try_take(
+    connection: Connection, key: str, *, units: float, per_minute: float
+) -> float:
+    """Take units of a limit if they may be used now; else take nothing.
+
+    Returns 0, or the seconds until the same may be tried again. A minute's worth of
+    units may go at once, and more than that from a limit that was not used lately.
+    """
+    cost = units * 60.0 / per_minute
+    slack = max(0.0, 60.0 - cost)
+    now = clock_of(connection)
+    chosen = {"key": key, "cost": cost, "slack": slack}
+    if connection.execute(text(TRY.format(now=now)), chosen).first() is not None:
+        return 0.0
+    ahead = connection.execute(text(AHEAD.format(now=now)), {"key": key}).scalar_one()
+    return max(0.001, float(ahead) - slack)

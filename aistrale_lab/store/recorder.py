@@ -165,7 +165,7 @@ class Recorder:
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
-        _tell(group.waiters, None)
+        tell(group.waiters, None)
 
     def _write_patiently(self, group: _Group) -> list[Any]:
         give_up = time.monotonic() + BUSY_BUDGET
@@ -202,7 +202,7 @@ class Recorder:
                 self._broken = error
         for _, future in group.calls:
             future.set_exception(error)
-        _tell(group.waiters, error)
+        tell(group.waiters, error)
 
     def _beat(self) -> None:
         held = tuple(self._leased)
@@ -227,7 +227,7 @@ def _called(connection: Connection, write: Callable[[Connection], Any]) -> Any:
         return StoreError(f"a write was refused: {error}")
 
 
-def _tell(waiters: Sequence[Waiter], error: StoreError | None) -> None:
+def tell(waiters: Sequence[Waiter], error: StoreError | None) -> None:
     """Wake all waiters of a loop at once."""
     by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     for loop, future in waiters:

@@ -79,6 +79,11 @@ class Store:
         return self._database.full_url
 
     @property
+    def path(self) -> Path | None:
+        """The file that the store is; None for a server."""
+        return self._database.path
+
+    @property
     def log_path(self) -> Path | None:
         """The log file that stands beside a file store."""
         path = self._database.path

@@ -97,3 +97,30 @@ def test_the_name_of_a_limit_tells_no_key() -> None:
     assert named("sk-1") == named("sk-1")
     assert len({named("sk-1"), named("sk-2"), named("sk-1", "n")}) == 3
     assert "sk-1" not in named("sk-1")
+
+
+def test_a_limit_that_refuses_takes_nothing(store: Store) -> None:
+    def draw(units: float) -> float:
+        return store.recorder.call(
+            lambda c: rates.try_take(c, "u", units=units, per_minute=60)
+        ).result()
+
+    taken = [draw(20) for _ in range(3)]
+    refused = [draw(20), draw(20)]
+    small = draw(1)
+
+    assert taken == [0.0] * 3, "a minute's worth goes at once"
+    assert all(15 < wait <= 20 for wait in refused)
+    assert small <= 1, "the refused ones have taken nothing"
+
+
+def test_a_limit_grants_more_than_a_minute_of_it_if_it_was_not_used(
+    store: Store,
+) -> None:
+    def draw(units: float) -> float:
+        return store.recorder.call(
+            lambda c: rates.try_take(c, "u", units=units, per_minute=60)
+        ).result()
+
+    assert draw(90) == 0.0
+    assert 25 < draw(1) <= 31, "until no more than 59 of the 90 seconds are left"
