@@ -499,6 +499,49 @@ def plan(
     )
 
 
+@app.command()
+def push(
+    to: Annotated[
+        str, typer.Option("--to", metavar="URL", help="The store they are put into.")
+    ],
+    which: o.Experiments = None,
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Put experiments into another store; a second time nothing is inserted.
+
+    Of two outcomes of one sample the newer counts, and the older stays among its
+    attempts. What is still being run can be pushed now, and again later.
+
+    `aistrale push --to postgresql+psycopg://me@db.example/bench`
+    """
+    from aistrale_lab.cli import exchanging as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.push(which or (), to, Showing(store, json, quiet))
+
+
+@app.command()
+def pull(
+    source: Annotated[
+        str, typer.Option("--from", metavar="URL", help="The store they come from.")
+    ],
+    which: o.Experiments = None,
+    store: o.Store = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> int:
+    """Fetch experiments of another store; a second time nothing is inserted.
+
+    `aistrale pull EXPERIMENT --from sqlite:////srv/bench/team.db`
+    """
+    from aistrale_lab.cli import exchanging as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.pull(which or (), source, Showing(store, json, quiet))
+
+
 selftest = typer.Typer(help="Is what we measure true on this machine?")
 app.add_typer(selftest, name="selftest")
 

@@ -56,6 +56,13 @@ Which = Annotated[
         help="The id of a run or an experiment, or an unambiguous beginning of one.",
     ),
 ]
+Experiments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[EXPERIMENT...]",
+        help="Ids, or unambiguous beginnings of them. Default: all experiments.",
+    ),
+]
 DatasetFile = Annotated[
     str,
     typer.Argument(

@@ -21,6 +21,7 @@ from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
 from aistrale_lab.lab.asking import Asking, Keep, Said, check_asked
 from aistrale_lab.lab.comparing import compare_runs
+from aistrale_lab.lab.exchanging import Carried, StorePlace, carry, opened
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.forecasting import Plan, Scored, make_plan, score_forecast
 from aistrale_lab.lab.handle import RunHandle
@@ -368,6 +369,20 @@ class Lab:
 
         runs = self._store.runs_matching(which)
         return export(self._store, [r.id for r in runs], Path(path), raw=raw)
+
+    def push(self, to: str, *which: str) -> list[Carried]:
+        """Put experiments, or all of them, into the store or server at a URL.
+
+        What is there already is not put in again; of two outcomes of one sample the
+        newer counts. `which` are ids, or beginnings of them. Raises NotFoundError.
+        """
+        with opened(to, self._store) as there:
+            return carry(StorePlace(self._store), there, which)
+
+    def pull(self, source: str, *which: str) -> list[Carried]:
+        """Fetch experiments, or all of them, from the store or server at a URL."""
+        with opened(source, self._store) as there:
+            return carry(there, StorePlace(self._store), which)
 
     async def _score(
         self, task: Task, runs: Sequence[RunRecord], scorers: Sequence[NamedScorer]

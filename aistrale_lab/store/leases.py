@@ -54,6 +54,13 @@ def holder(connection: Connection, run_id: str) -> str | None:
     return _named(row.lease)
 
 
+def is_held(connection: Connection, run_id: str) -> bool:
+    """Whether this process, or another that is alive, executes the run."""
+    row = connection.execute(select(RUNS.c.lease).where(RUNS.c.id == run_id)).first()
+    mine = row is not None and row.lease == _myself()
+    return mine or holder(connection, run_id) is not None
+
+
 def give_back(connection: Connection, held: str, table: Table = RUNS) -> None:
     """Clear the lease, if it is ours."""
     row = connection.execute(select(table.c.lease).where(table.c.id == held)).first()

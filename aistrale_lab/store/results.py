@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from aistrale_lab.domain.chat import Completion
 from aistrale_lab.domain.runs import RunSpec, RunStatus
-from aistrale_lab.domain.tasks import Sample, Task
+from aistrale_lab.domain.tasks import Dataset, Sample, Task
 from aistrale_lab.errors import NotFoundError
 from aistrale_lab.store import datasets, leases, migrations
 from aistrale_lab.store.database import Database
@@ -203,9 +203,13 @@ class Store:
     def load_task(self, experiment_id: str) -> Task:
         """The task of an experiment, with its samples, as it was asked."""
         record = self.get_experiment(experiment_id)
-        with self._database.read() as connection:
-            dataset = datasets.load(connection, record.dataset)
+        dataset = self.load_dataset(record.dataset)
         return Task.model_validate({**record.task, "dataset": dataset})
+
+    def load_dataset(self, fingerprint: str) -> Dataset:
+        """A dataset with its samples; raises NotFoundError."""
+        with self._database.read() as connection:
+            return datasets.load(connection, fingerprint)
 
     def get_sample(self, experiment_id: str, sample_id: str) -> Sample:
         """A sample of an experiment's dataset; raises NotFoundError."""

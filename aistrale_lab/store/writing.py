@@ -158,7 +158,7 @@ def _replace(connection: Connection, rows: dict[tuple[str, str, int], Row]) -> N
         if _same_moment(row["started_at"], new["started_at"]):
             continue  # the same outcome, saved twice
         new["attempts"] += row["attempts"]
-        kept.append(_replaced(row))
+        kept.append(replaced_row(row))
     connection.execute(delete(RESULTS).where(key.in_(list(rows))))
     connection.execute(insert(RESULTS), list(rows.values()))
     if kept:
@@ -170,7 +170,8 @@ def _same_moment(stored: datetime, new: datetime) -> bool:
     return stored.replace(tzinfo=UTC) == new.replace(tzinfo=UTC)
 
 
-def _replaced(row: Any) -> Row:
+def replaced_row(row: Any) -> Row:
+    """The attempt that is kept of an outcome which a newer one replaces."""
     return {
         "run_id": row["run_id"],
         "sample_id": row["sample_id"],
