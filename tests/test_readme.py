@@ -3,14 +3,21 @@
 import ast
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PROJECT = (ROOT / "pyproject.toml").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
     line.split("#")[0].strip()
@@ -18,6 +25,12 @@ COMMANDS = [
     for line in block.replace("\\\n", " ").splitlines()
     if line.startswith("aistrale ")
 ]
+FILES = {
+    re.sub(r"^# ", "", block.split("\n")[0]): block
+    for language, block in BLOCKS
+    if language == "yaml"
+}
+CRON = re.search(r"^([\d*]+(?: [\d*]+){4})  (.+)$", README, re.MULTILINE)
 PYTHON = [block for language, block in BLOCKS if language == "python"]
 
 
@@ -84,3 +97,60 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     )
 
     assert ended.returncode == 0, ended.stderr
+
+
+def workflow() -> dict[Any, Any]:
+    found = yaml.safe_load(FILES[".github/workflows/nightly.yml"])
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_workflow_is_one_and_publishes_what_the_batch_left() -> None:
+    found = workflow()
+    steps = found["jobs"]["batch"]["steps"]
+
+    assert set(found[True]) == {"schedule", "workflow_dispatch"}  # YAML reads on: so
+    assert found["jobs"]["batch"]["runs-on"] == "ubuntu-latest"
+    assert all(set(step) & {"uses", "run"} for step in steps)
+    assert {**found["permissions"]}["pages"] == "write"
+    assert [step.get("with", {}).get("path") for step in steps][-2] == "site"
+    assert "notebook" in tomllib.loads(PROJECT)["project"]["optional-dependencies"]
+
+
+def test_the_line_for_cron_is_one() -> None:
+    assert CRON is not None
+    fields, command = CRON.groups()
+    words = shlex.split(command)
+
+    assert fields == workflow()[True]["schedule"][0]["cron"]
+    assert words[3] == ".venv/bin/aistrale" and words[5] == "batch.yaml"
+
+
+@pytest.mark.timeout(280)
+def test_the_workflows_command_leaves_a_site(tmp_path: Path) -> None:
+    for folder in ("notebooks", "datasets"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    (tmp_path / "batch.yaml").write_text(FILES["batch.yaml"])
+    commands = [step.get("run", "") for step in workflow()["jobs"]["batch"]["steps"]]
+    (words,) = [shlex.split(one) for one in commands if one.startswith("aistrale ")]
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "aistrale_lab", *words[1:]],
+        env={**os.environ, "AISTRALE_STORE": "sqlite:///store.db"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=270,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    site = {
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("site/**/*")
+    }
+    points = ("small_temperature-0", "small_temperature-0.7", "mini_temperature-0")
+    assert {f"site/embedded-{point}.ipynb" for point in points} <= site
+    assert {f"site/pages/embedded-{point}.html" for point in points} <= site
+    assert len([path for path in site if path.startswith("site/reports/")]) == 1
+    assert "site/index.html" in site
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("6", "0")
