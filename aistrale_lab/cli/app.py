@@ -603,6 +603,62 @@ def embedded(
     return command.embedded(port)
 
 
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")
+    ] = 8000,
+    store: o.Store = None,
+) -> int:
+    """Serve the bench to a team: pages, API, and models without their keys.
+
+    Needs the extra "server". First `aistrale user add NAME --admin`; limits and the
+    like stand under `[server]` in aistrale.toml. A signal ends it when what is being
+    answered is done.
+    """
+    from aistrale_lab.cli import serve as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.serve(host, port, Showing(store))
+
+
+user = typer.Typer(help="Who may sign in to the team server.")
+app.add_typer(user, name="user")
+
+
+@user.command("add")
+def user_add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Case does not count.")],
+    admin: Annotated[
+        bool, typer.Option("--admin", help="May do everything, and add others.")
+    ] = False,
+    password_stdin: Annotated[
+        bool,
+        typer.Option("--password-stdin", help="Read it from standard input: a line."),
+    ] = False,
+    store: o.Store = None,
+    json: o.Json = False,
+) -> int:
+    """Add a user; the password is asked for on the terminal."""
+    from aistrale_lab.cli import user as command
+    from aistrale_lab.cli.showing import Showing
+
+    showing = Showing(store, json)
+    return command.add(name, showing, admin=admin, from_stdin=password_stdin)
+
+
+@user.command("list")
+def user_list(store: o.Store = None, json: o.Json = False) -> int:
+    """List the users."""
+    from aistrale_lab.cli import user as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.list_users(Showing(store, json))
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )

@@ -8,6 +8,7 @@ from enum import IntEnum
 from aistrale_lab.errors import (
     BudgetError,
     ConfigError,
+    ConflictError,
     DatasetError,
     LabError,
     NotFoundError,
@@ -41,6 +42,10 @@ _PRECEDENCE = (
 )
 
 
+_INPUT = (ConfigError, ConflictError, DatasetError, NotFoundError, PromptError)
+"""The user's input was wrong, and nothing was sent."""
+
+
 def worst(codes: Iterable[Exit]) -> Exit:
     """The code that counts if several apply."""
     found = set(codes)
@@ -55,7 +60,7 @@ def code_of(error: BaseException) -> Exit:
     """
     if isinstance(error, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    if isinstance(error, ConfigError | DatasetError | PromptError | NotFoundError):
+    if isinstance(error, _INPUT):
         return Exit.USAGE
     if isinstance(error, BudgetError):
         return Exit.BUDGET

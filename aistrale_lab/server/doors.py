@@ -30,12 +30,18 @@ class Door:
     cookie_only: bool = False
     admin: bool = False
     scope: Scope | None = None
+    scraper: bool = False
     max_body: int | None = None
 
 
 OPEN = Door(signed_in=False)
+ANYBODY = Door()
+"""Whoever is signed in, by whatever token."""
+
 SESSION = Door(cookie_only=True)
 ADMIN = Door(cookie_only=True, admin=True)
+METRICS = Door(cookie_only=True, admin=True, scraper=True)
+"""An admin, or whoever bears the token of the metrics."""
 
 
 def USER(scope: Scope, *, max_body: int | None = None) -> Door:
@@ -48,6 +54,9 @@ class Guard(Protocol):
 
     max_body: int
     public_url: str | None
+
+    def is_scraper(self, request: Request) -> bool:
+        """Whether it bears the token of the metrics."""
 
     def identify(self, request: Request) -> Awaitable[Caller | None]:
         """Who makes the request; raises NotSignedInError for a proof that is void."""
@@ -74,6 +83,7 @@ class GuardedRoute(APIRoute):
         which = door_of(self)
 
         async def guarded(request: Request) -> Response:
+            request.state.route = self.path
             await _pass(which, request)
             limit = which.max_body or request.app.state.guard.max_body
             return await handle(CheckedRequest(request, limit))
@@ -110,6 +120,8 @@ async def _pass(which: Door, request: Request) -> None:
     guard: Guard = request.app.state.guard
     if not which.signed_in:
         check_not_foreign(request, guard.public_url)
+        return
+    if which.scraper and guard.is_scraper(request):
         return
     caller = await guard.identify(request)
     if caller is None:

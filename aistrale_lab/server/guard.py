@@ -1,5 +1,7 @@
 """Who makes a request: the session of its cookie, or the token that it bears."""
 
+import hmac
+
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
@@ -23,11 +25,20 @@ class Guard:
         *,
         max_body: int,
         public_url: str | None,
+        metrics_token: str | None,
     ) -> None:
         self.max_body = max_body
         self.public_url = public_url
+        self._metrics_token = metrics_token
         self._sessions = sessions
         self._tokens = tokens
+
+    def is_scraper(self, request: Request) -> bool:
+        """Whether it bears the token of the metrics."""
+        token, expected = bearer_of(request), self._metrics_token
+        if token is None or expected is None:
+            return False
+        return hmac.compare_digest(token.encode(), expected.encode())
 
     async def identify(self, request: Request) -> Caller | None:
         """Who makes the request; None if it carries no proof.

@@ -1,5 +1,6 @@
 """The users of a team server: who they are, what they may, and their last admin."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 
 from aistrale_lab.domain.values import Value
-from aistrale_lab.errors import ConflictError, NotFoundError
+from aistrale_lab.errors import ConflictError, NotFoundError, ValidationError
 from aistrale_lab.store.reading import utc
 from aistrale_lab.store.records import new_id
 from aistrale_lab.store.results import Store
@@ -18,6 +19,9 @@ USERS: Table = UserRow.__table__  # type: ignore[attr-defined]  # SQLModel adds 
 SESSIONS: Table = SessionRow.__table__  # type: ignore[attr-defined]
 
 Role = Literal["user", "admin"]
+
+NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
+"""What a user may be called. Case does not count."""
 
 KILLS_SESSIONS = frozenset({"role", "disabled", "password_hash"})
 """What signs a user out everywhere when it changes."""
@@ -48,7 +52,10 @@ class Accounts:
         self._store = store
 
     def add(self, name: str, password_hash: str, *, role: Role) -> UserRecord:
-        """A new user; raises ConflictError if the name is taken."""
+        """A new user; raises ConflictError if the name is taken, ValidationError if
+        it is none.
+        """
+        _check_name(name)
         user = UserRecord(
             id=new_id(),
             name=folded(name),
@@ -60,11 +67,17 @@ class Accounts:
 
         def write(connection: Connection) -> None:
             if connection.execute(_named(user.name)).first() is not None:
-                raise ConflictError(f"there is a user {user.name!r} already")
+                raise _taken(user.name)
             connection.execute(insert(USERS).values(**row))
 
         self._store.recorder.call(write).result()
         return user
+
+    def check_free(self, name: str) -> None:
+        """Raise as `add` would, before anybody is asked for a password."""
+        _check_name(name)
+        if self.find(name) is not None:
+            raise _taken(name)
 
     def list(self) -> list[UserRecord]:
         """All users, by name."""
@@ -98,13 +111,14 @@ class Accounts:
         """
 
         def write(connection: Connection) -> UserRecord:
-            _lock_admins(connection)
+            admins = _lock_admins(connection)
             where = USERS.c.id == user_id
-            connection.execute(update(USERS).where(where).values(**changes))
+            if changes:
+                connection.execute(update(USERS).where(where).values(**changes))
             row = connection.execute(select(USERS).where(where)).first()
             if row is None:
                 raise NotFoundError(f"there is no user {user_id!r}")
-            if {"role", "disabled"} & set(changes):
+            if user_id in admins:
                 _check_admin_left(connection)
             if KILLS_SESSIONS & set(changes):
                 own = SESSIONS.c.user_id == user_id
@@ -139,14 +153,25 @@ def columns_of_user(prefix: str) -> list[Any]:
     return [USERS.c[name].label(prefix + name) for name in UserRecord.model_fields]
 
 
+def _check_name(name: str) -> None:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ValidationError(
+            f"{name!r} is no name of a user: up to 64 letters, digits and . _ @ -"
+        )
+
+
+def _taken(name: str) -> ConflictError:
+    return ConflictError(f"there is a user {folded(name)!r} already")
+
+
 def _named(name: str) -> Any:
     return select(USERS).where(USERS.c.name == folded(name))
 
 
-def _lock_admins(connection: Connection) -> None:
+def _lock_admins(connection: Connection) -> set[str]:
     """Two admins who demote each other at once must not both succeed."""
     admins = select(USERS.c.id).where(USERS.c.role == "admin").order_by(USERS.c.id)
-    connection.execute(admins.with_for_update())
+    return set(connection.execute(admins.with_for_update()).scalars())
 
 
 def _check_admin_left(connection: Connection) -> None:

@@ -1,8 +1,12 @@
 """A team server on a free port of this machine, and clients that are signed in."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +17,7 @@ from aistrale_lab.lab.bench import Lab
 from aistrale_lab.server import cookies
 from aistrale_lab.server.app import make_app
 from aistrale_lab.server.caller import SCOPES
+from aistrale_lab.server.passwords import Passwords
 from aistrale_lab.settings import ServerSettings
 from aistrale_lab.store.accounts import Role, UserRecord
 
@@ -28,7 +33,9 @@ class TeamServer:
     def __init__(self, bench: Lab, **settings: Any) -> None:
         self.bench = bench
         self.app = make_app(bench, ServerSettings(**settings))
-        config = uvicorn.Config(self.app, port=0, log_level="error", lifespan="on")
+        config = uvicorn.Config(
+            self.app, port=0, log_level="error", proxy_headers=False
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
@@ -58,7 +65,18 @@ class TeamServer:
 
     def add_user(self, name: str, role: Role = "user") -> UserRecord:
         """A user whose password is PASSWORD."""
-        return self.app.state.accounts.add(name, "no hash", role=role)
+        user: UserRecord = self.app.state.accounts.add(name, _hashed(), role=role)
+        return user
+
+    def sign_in(
+        self, client: httpx2.Client, name: str, password: str = PASSWORD, **headers: str
+    ) -> httpx2.Response:
+        """What the server answers to a name and a password."""
+        return client.post(
+            "/api/v1/auth/login",
+            json={"name": name, "password": password},
+            headers=headers,
+        )
 
     @contextmanager
     def visitor(self, **headers: str) -> Iterator[httpx2.Client]:
@@ -86,3 +104,29 @@ class TeamServer:
         secret, _ = self.app.state.tokens.add(user.id, "test", scopes=scopes)
         with self.visitor(authorization=f"Bearer {secret}") as client:
             yield client
+
+
+@cache
+def _hashed() -> str:
+    return Passwords().hash_now(PASSWORD)
+
+
+@contextmanager
+def serving(
+    store_url: str, *words: str, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`aistrale serve` as a program over a store, and its URL."""
+    command = [sys.executable, "-m", "aistrale_lab", "serve", "--port", "0"]
+    program = subprocess.Popen(
+        [*command, "--store", store_url, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    with program:
+        assert program.stdout is not None
+        try:
+            yield program, program.stdout.readline().strip()
+        finally:
+            program.kill()

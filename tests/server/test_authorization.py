@@ -1,0 +1,173 @@
+"""Who may do what: one row for each route, and no route without a row.
+
+S32: the walk goes as nobody, as the user whose things they are, as another user, as
+an admin, and with a token of the owner. Whoever adds a route adds a row.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import httpx2
+import pytest
+from servers.team import PASSWORD, TeamServer
+
+import aistrale_lab as lab
+from aistrale_lab.server.doors import OPEN, routes_of
+from aistrale_lab.settings import Settings
+from aistrale_lab.store.accounts import UserRecord
+
+Method, Path = str, str
+
+
+@dataclass(frozen=True)
+class Row:
+    """The statuses that a route gives to each, with a body that is valid.
+
+    `token` is the owner's, with all scopes. A path parameter is the id of a thing of
+    the owner's, as `things_of` makes it.
+    """
+
+    nobody: int
+    owner: int
+    other: int
+    admin: int
+    token: int
+    body: dict[str, Any] | None = None
+
+
+def open_to_all(status: int, body: dict[str, Any] | None = None) -> Row:
+    return Row(status, status, status, status, status, body)
+
+
+def signed_in(status: int) -> Row:
+    return Row(401, status, status, status, status)
+
+
+def with_cookie(status: int, body: dict[str, Any] | None = None) -> Row:
+    return Row(401, status, status, status, 403, body)
+
+
+def owners(status: int) -> Row:
+    """For others, admins too, it does not exist."""
+    return Row(401, status, 404, 404, 403)
+
+
+def admins(status: int, body: dict[str, Any] | None = None) -> Row:
+    return Row(401, 403, 403, status, 403, body)
+
+
+NEW = "a name that is not taken"
+LOGIN = {"name": "nobody", "password": "wrong password"}
+CHANGE = {"current": PASSWORD, "new": "another horse, another battery"}
+
+MATRIX: dict[tuple[Method, Path], Row] = {
+    ("GET", "/health"): open_to_all(200),
+    ("GET", "/ready"): open_to_all(200),
+    ("GET", "/metrics"): admins(200),
+    ("GET", "/openapi.json"): signed_in(200),
+    ("POST", "/api/v1/auth/login"): open_to_all(401, LOGIN),
+    ("POST", "/api/v1/auth/logout"): with_cookie(204),
+    ("GET", "/api/v1/users/me"): signed_in(200),
+    ("POST", "/api/v1/users/me/password"): with_cookie(204, CHANGE),
+    ("GET", "/api/v1/sessions"): with_cookie(200),
+    ("DELETE", "/api/v1/sessions/{session_id}"): owners(204),
+    ("POST", "/api/v1/tokens"): with_cookie(201, {"name": "x", "scopes": ["read"]}),
+    ("GET", "/api/v1/tokens"): with_cookie(200),
+    ("DELETE", "/api/v1/tokens/{token_id}"): owners(204),
+    ("GET", "/api/v1/admin/users"): admins(200),
+    ("POST", "/api/v1/admin/users"): admins(201, {"name": NEW}),
+    ("PATCH", "/api/v1/admin/users/{user_id}"): admins(200, {"role": "admin"}),
+    ("POST", "/api/v1/admin/users/{user_id}/reset"): admins(200),
+    ("GET", "/api/v1/admin/users/{user_id}/sessions"): admins(200),
+    ("DELETE", "/api/v1/admin/users/{user_id}/sessions"): admins(204),
+}
+
+OPEN_ROUTES = {
+    ("GET", "/health"),
+    ("GET", "/ready"),
+    ("POST", "/api/v1/auth/login"),
+}
+"""No others, whatever is added."""
+
+
+def things_of(team: TeamServer, owner: UserRecord) -> dict[str, str]:
+    """Ids of things of the owner's, by the names of the path parameters."""
+    state = team.app.state
+    state.sessions.add(owner.id, address="::1", agent="another")
+    _, token = state.tokens.add(owner.id, "another", scopes=["read"])
+    return {
+        "user_id": owner.id,
+        "session_id": state.sessions.of(owner.id)[0].id,
+        "token_id": token.id,
+    }
+
+
+ComeIn = Callable[
+    [TeamServer, UserRecord, UserRecord, UserRecord],
+    AbstractContextManager[httpx2.Client],
+]
+
+CALLERS: dict[str, ComeIn] = {
+    "nobody": lambda team, owner, other, admin: team.visitor(),
+    "other": lambda team, owner, other, admin: team.browser(other),
+    "token": lambda team, owner, other, admin: team.bearer(owner),
+    "owner": lambda team, owner, other, admin: team.browser(owner),
+    "admin": lambda team, owner, other, admin: team.browser(admin),
+}
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('matrix')}/store.db"
+    with lab.Lab.open(url, settings=Settings()) as bench, TeamServer(bench) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def number() -> Iterator[int]:
+    """A new one for each user, of all rows."""
+    return count()
+
+
+def ask(
+    client: httpx2.Client, route: tuple[Method, Path], ids: dict[str, str], new: str
+) -> httpx2.Response:
+    method, path = route
+    body = MATRIX[route].body
+    if body is not None and body.get("name") == NEW:
+        body = {**body, "name": new}
+    return client.request(method, path.format(**ids), json=body)
+
+
+def test_every_route_has_a_row_and_every_row_a_route(team: TeamServer) -> None:
+    """S32: default-deny; a new route fails here until somebody says who may."""
+    served = {(method, path) for method, path, _ in routes_of(team.app)}
+
+    assert served == set(MATRIX)
+
+
+def test_no_route_is_open_but_those_that_were_meant_to_be(team: TeamServer) -> None:
+    served = {
+        (method, path) for method, path, door in routes_of(team.app) if door == OPEN
+    }
+
+    assert served == OPEN_ROUTES
+
+
+@pytest.mark.parametrize("route", MATRIX, ids=" ".join)
+def test_each_may_do_what_the_matrix_says_and_no_more(
+    team: TeamServer, number: Iterator[int], route: tuple[Method, Path]
+) -> None:
+    """S32: anonymous, user, other user, admin, token; IDOR is 404."""
+    found = {}
+    for name, come_in in CALLERS.items():
+        owner, other = (team.add_user(f"user{next(number)}") for _ in range(2))
+        chief = team.add_user(f"user{next(number)}", "admin")
+        ids = things_of(team, owner)
+        with come_in(team, owner, other, chief) as client:
+            found[name] = ask(client, route, ids, f"new{next(number)}").status_code
+
+    assert Row(**found, body=MATRIX[route].body) == MATRIX[route]
