@@ -71,9 +71,12 @@ def speed_verdict(found: dict[str, Any]) -> str:
     low, high = duration["ci_low"], duration["ci_high"]
     if low is None or high is None or low <= 0 <= high:
         return f"their latencies cannot be told apart: {cells.difference}"
-    faster = found["baseline_model" if low > 0 else "candidate_model"]
+    sides = [("candidate", cells.candidate), ("baseline", cells.baseline)]
+    (faster, less), (_, more) = sides[::-1] if low > 0 else sides
+    is_one_model = found["baseline_model"] == found["candidate_model"]
+    model = f"the {faster}" if is_one_model else found[f"{faster}_model"]
     return (
-        f"{faster} answers sooner: {cells.baseline} against {cells.candidate}, a "
+        f"{model} answers sooner: {less} against {more}, a "
         f"difference of {cells.difference} {cells.interval}"
     )
 

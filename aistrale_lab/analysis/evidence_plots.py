@@ -16,6 +16,7 @@ from aistrale_lab.analysis.plots import (
     set_log,
     tidy,
 )
+from aistrale_lab.analysis.run_tables import model_names
 from aistrale_lab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def compare_plot(comparison: "Comparison") -> "Figure":
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
         is_change = panel is changes
         _draw_differences(axes, panel, is_change=is_change)
-    sides = comparison.candidate.model, comparison.baseline.model
+    sides = model_names([comparison.candidate, comparison.baseline])
     figure.suptitle(" against ".join(map(label, sides)))
     return figure
 
@@ -106,7 +107,8 @@ def front_plot(front: pd.DataFrame, against: str = "cost_usd") -> "Figure":
         unit, scale = unit.replace("seconds", "milliseconds"), 1e3
     figure = make_figure(panels=1, rows=8)
     axes = figure.subplots()
-    for row in front.to_dict("records"):
+    lines = _lines_below(front[against], front["quality"])
+    for row, line in zip(front.to_dict("records"), lines, strict=True):
         colour = BLUE if row["on_front"] else GREY
         fill = colour if row["on_front"] else "white"
         place = (scale * row[against], row["quality"])
@@ -114,7 +116,7 @@ def front_plot(front: pd.DataFrame, against: str = "cost_usd") -> "Figure":
         axes.annotate(
             f"{label(row['model'])} ({row['probability']:.0%})",
             place,
-            xytext=(8, 4),
+            xytext=(8, 4 - 11 * line),
             textcoords="offset points",
             fontsize="small",
         )
@@ -123,6 +125,20 @@ def front_plot(front: pd.DataFrame, against: str = "cost_usd") -> "Figure":
     axes.margins(x=0.3, y=0.2)
     tidy(axes)
     return figure
+
+
+def _lines_below(across: "pd.Series[float]", up: "pd.Series[float]") -> list[int]:
+    """How many lines each point's name goes down, so as not to lie on an earlier one's.
+
+    Names lie on each other if their points are near: half the width, a line's height.
+    """
+    places = np.column_stack([across, up])
+    spread = np.ptp(places, axis=0)
+    near = np.where(spread > 0, spread, 1.0) * [0.5, 0.05]
+    return [
+        int((np.abs(places[:n] - place) < near).all(axis=1).sum())
+        for n, place in enumerate(places)
+    ]
 
 
 def latency_plot(results: pd.DataFrame) -> "Figure":

@@ -76,20 +76,35 @@ def moment(time: datetime | None) -> str:
 
 def _task_facts(material: Material, task: Mapping[str, Any]) -> list[tuple[str, str]]:
     dataset = material.dataset
-    settings = {k: v for k, v in task["config"].items() if v not in (None, {}, [])}
-    points = [len(values) for values in task["sweep"].values()]
+    swept = task["sweep"] or _swept(material.runs)
+    settings = {
+        key: value
+        for key, value in task["config"].items()
+        if value not in (None, {}, []) and key not in swept
+    }
     known = {
         "dataset": f"{name(dataset.name)}, {many(dataset.samples, 'sample')}",
         "loaded from": _source(dataset),
         "fingerprint": dataset.fingerprint,
         "models": ", ".join(dict.fromkeys(run.model for run in material.runs)),
         "settings": listed(settings) or "those of each provider",
-        "swept": listed(task["sweep"]) if points else None,
+        "swept": listed(swept),
         "scorers": ", ".join(map(name, task["scorers"])) or "none",
         "scored later": ", ".join(_later(material)),
         "epochs": figures.count(task["epochs"]),
     }
     return facts(known)
+
+
+def _swept(runs: Sequence[RunRecord]) -> dict[str, list[Any]]:
+    """What the points of a batch were asked with, each in its own run."""
+    found: dict[str, list[Any]] = {}
+    for run in runs:
+        for key, value in run.params.items():
+            values = found.setdefault(key, [])
+            if value not in values:
+                values.append(value)
+    return found
 
 
 def _later(material: Material) -> list[str]:

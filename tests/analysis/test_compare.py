@@ -10,6 +10,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from aistrale_lab.analysis.compare import compare
+from aistrale_lab.analysis.compare_tables import speed_verdict
 from aistrale_lab.analysis.summary import compare_object
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.errors import NotFoundError, ValidationError
@@ -233,3 +234,16 @@ def test_real_answers_agree_with_statsmodels_and_scipy() -> None:
 
 def _is_right(line: dict[str, Any], name: str) -> bool:
     return bool(line[name]["is_correct"])
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_who_answers_sooner_is_told_with_the_shorter_time_first(factor: float) -> None:
+    times = [1.0, 1.1, 0.9, 1.2, 1.0, 0.8]
+    before = side("before", {"duration_s": times})
+    after = side("after", {"duration_s": [factor * time for time in times]})
+
+    told = speed_verdict(compare_object(compare(before, after)))
+
+    sooner = "openai/after" if factor < 1 else "openai/before"
+    times_told = "0.50 s against 1.00 s" if factor < 1 else "1.00 s against 2.00 s"
+    assert told.startswith(f"{sooner} answers sooner: {times_told}")

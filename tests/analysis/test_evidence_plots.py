@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aistrale_lab.analysis.compare import compare
@@ -102,3 +103,32 @@ def test_times_are_shown_as_shares_of_answers() -> None:
 def test_without_times_there_is_nothing_to_plot() -> None:
     with pytest.raises(ConfigError, match="no times"):
         latency_plot(results(2))
+
+
+def test_names_of_near_points_stand_below_each_other() -> None:
+    frame = pd.DataFrame(
+        {
+            "model": ["a", "b", "far"],
+            "quality": [0.5, 0.5, 0.9],
+            "cost_usd": [1.0, 1.1, 9.0],
+            "probability": [1.0, 0.0, 1.0],
+            "on_front": [True, False, True],
+        }
+    )
+
+    (axes,) = front_plot(frame).axes
+
+    assert [text.xyann[1] for text in axes.texts] == [4, -7, 4]
+
+
+def test_runs_of_one_model_are_told_apart_in_the_title() -> None:
+    cold, warm = (
+        side("m", {"score_exact": [0.0, 1.0, 1.0, 0.0]}, params={"temperature": t})
+        for t in (0.0, 1.0)
+    )
+
+    figure = compare_plot(compare(cold, warm))
+
+    assert figure.get_suptitle() == "openai/m (temperature=1.0) against " + (
+        "openai/m (temperature=0.0)"
+    )

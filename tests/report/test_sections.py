@@ -172,6 +172,7 @@ def test_swept_parameters_tell_the_runs_of_one_model_apart(
     report = read_report(bench.start(swept, "openai/large").wait(30))
 
     assert r"| swept | temperature = \[0.0, 1.0\] |" in report["What was asked"]
+    assert "| settings | those of each provider |" in report["What was asked"]
     assert "openai/large (temperature=0.0)" in report["Leaderboard"]
     assert "openai/large (temperature=1.0), run" in report["Comparison"]
     assert "| model | temperature |" in report["Results"]
