@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select
 
 from aistrale_lab.domain.chat import Message
 from aistrale_lab.domain.tasks import Dataset, Sample
@@ -12,7 +11,7 @@ from aistrale_lab.domain.values import fingerprint
 from aistrale_lab.errors import NotFoundError
 from aistrale_lab.store.records import DatasetRecord
 from aistrale_lab.store.tables import DatasetRow, DatasetSampleRow, SampleRow
-from aistrale_lab.store.writing import Row, clean
+from aistrale_lab.store.writing import Row, add_missing, clean
 
 DATASETS = DatasetRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 MEMBERS = DatasetSampleRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
@@ -27,16 +26,14 @@ def add(connection: Connection, dataset: Dataset) -> None:
     if connection.execute(known).first():
         return
     rows = [_sample_row(sample) for sample in dataset]
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(SAMPLES).on_conflict_do_nothing(), rows)
-    connection.execute(
-        insert(DATASETS).values(
-            fingerprint=dataset.fingerprint,
-            name=dataset.name,
-            samples=len(dataset),
-            source=dataset.source,
-        )
-    )
+    head = {
+        "fingerprint": dataset.fingerprint,
+        "name": clean(dataset.name),
+        "samples": len(dataset),
+        "source": dataset.source,
+    }
+    add_missing(connection, DATASETS, [head])
+    add_missing(connection, SAMPLES, sorted(rows, key=lambda row: str(row["key"])))
     members = [
         {
             "dataset": dataset.fingerprint,
@@ -46,7 +43,7 @@ def add(connection: Connection, dataset: Dataset) -> None:
         }
         for position, (sample, row) in enumerate(zip(dataset, rows, strict=True))
     ]
-    connection.execute(insert(MEMBERS), members)
+    add_missing(connection, MEMBERS, members)
 
 
 def load(connection: Connection, dataset: str) -> Dataset:

@@ -29,7 +29,9 @@ SILENCE = 60.0
 def take(connection: Connection, held: str, table: Table = RUNS) -> None:
     """Take the lease; raises StoreError, naming the owner, if somebody holds it."""
     row = connection.execute(
-        select(table.c.lease, table.c.lease_beat).where(table.c.id == held)
+        select(table.c.lease, table.c.lease_beat)
+        .where(table.c.id == held)
+        .with_for_update()
     ).one_or_none()
     if row is None:
         raise NotFoundError(f"no {_kind(table)} {held!r}")
@@ -63,7 +65,8 @@ def is_held(connection: Connection, run_id: str) -> bool:
 
 def give_back(connection: Connection, held: str, table: Table = RUNS) -> None:
     """Clear the lease, if it is ours."""
-    row = connection.execute(select(table.c.lease).where(table.c.id == held)).first()
+    lease = select(table.c.lease).where(table.c.id == held).with_for_update()
+    row = connection.execute(lease).first()
     if row and row.lease == _myself():
         connection.execute(
             update(table).where(table.c.id == held).values(lease=None, lease_beat=None)

@@ -26,6 +26,10 @@ RETURNING due
 
 AHEAD = "SELECT due - {now} FROM rates WHERE key = :key"
 
+QUEUE = "SELECT pg_advisory_xact_lock(hashtext('aistrale rates'))"
+"""Transactions that draw on several limits go one after the other, as in SQLite: in
+another order each would hold a row that the other waits for."""
+
 
 def take(connection: Connection, key: str, *, units: float, per_minute: float) -> float:
     """Take units of a limit; returns the seconds until they may be used.
@@ -36,6 +40,7 @@ def take(connection: Connection, key: str, *, units: float, per_minute: float) -
     interval = 60.0 / per_minute
     tolerance = max(1.0, per_minute / 60.0) * interval
     cost = units * interval
+    _queue(connection)
     statement = text(TAKE.format(now=clock_of(connection)))
     ahead = connection.execute(statement, {"key": key, "cost": cost}).scalar_one()
     return max(0.0, float(ahead) - cost + interval - tolerance)
@@ -51,9 +56,15 @@ def try_take(
     """
     cost = units * 60.0 / per_minute
     slack = max(0.0, 60.0 - cost)
+    _queue(connection)
     now = clock_of(connection)
     chosen = {"key": key, "cost": cost, "slack": slack}
     if connection.execute(text(TRY.format(now=now)), chosen).first() is not None:
         return 0.0
     ahead = connection.execute(text(AHEAD.format(now=now)), {"key": key}).scalar_one()
     return max(0.001, float(ahead) - slack)
+
+
+def _queue(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(QUEUE)

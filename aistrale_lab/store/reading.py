@@ -90,7 +90,7 @@ def run_of(row: Row[Any]) -> RunRecord:
 
 def utc(moment: datetime) -> datetime:
     """SQLite forgets the time zone; all times are stored in UTC."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def answers_after(

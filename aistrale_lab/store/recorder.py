@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from aistrale_lab.domain.runs import SampleResult, SampleScore
 from aistrale_lab.errors import LabError, StoreError
 from aistrale_lab.store import leases
-from aistrale_lab.store.database import Database, is_busy
+from aistrale_lab.store.database import Database
+from aistrale_lab.store.faults import PassingStoreError, in_words, is_passing
 from aistrale_lab.store.spool import Spool
 from aistrale_lab.store.writing import (
     Row,
@@ -31,7 +32,7 @@ LINGER = 0.004
 """Seconds a group waits for company before it is committed."""
 
 BUSY_BUDGET = 120.0
-"""Seconds that a group keeps trying while another process holds the lock."""
+"""Seconds that a group keeps trying: the lock is held, or the server is away."""
 
 HEARTBEAT = 10.0
 """Seconds between the signs of life of the leases that are held."""
@@ -172,8 +173,8 @@ class Recorder:
         while True:
             try:
                 return self._write(group)
-            except StoreError as error:
-                if not is_busy(error) or time.monotonic() > give_up:
+            except PassingStoreError:
+                if time.monotonic() > give_up:
                     raise
                 time.sleep(0.1)
 
@@ -223,8 +224,12 @@ def _called(connection: Connection, write: Callable[[Connection], Any]) -> Any:
             return write(connection)
     except LabError as error:
         return error
-    except SQLAlchemyError as error:
-        return StoreError(f"a write was refused: {error}")
+    except DBAPIError as error:
+        if is_passing(error):
+            raise
+        return StoreError(f"a write was refused: {in_words(error)}")
+    except UnicodeEncodeError:
+        return StoreError("a write was refused: text with a lone surrogate")
 
 
 def tell(waiters: Sequence[Waiter], error: StoreError | None) -> None:

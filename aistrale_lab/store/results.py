@@ -9,10 +9,8 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    Table,
     case,
     func,
-    insert,
     select,
     update,
 )
@@ -41,7 +39,7 @@ from aistrale_lab.store.records import (
     RunRecord,
 )
 from aistrale_lab.store.spool import Spool
-from aistrale_lab.store.writing import RESULTS, SCORES, write_rows
+from aistrale_lab.store.writing import RESULTS, SCORES, add_missing, clean, write_rows
 
 MOST_RUNS = 1_000
 """How many runs of a point keep their place before those of the next."""
@@ -63,9 +61,10 @@ class Store:
         or that a newer version made.
         """
         database = Database.open(url)
-        migrations.upgrade(database)
-        store = cls(database)
-        store._take_in_spool()
+        with database.closed_on_failure():
+            migrations.upgrade(database)
+            store = cls(database)
+            store._take_in_spool()
         return store
 
     @property
@@ -121,7 +120,7 @@ class Store:
         planned = len(task.dataset) * task.epochs
         experiment = {
             "id": experiment_id,
-            "name": name,
+            "name": clean(name),
             "identity": identity,
             "dataset": task.dataset.fingerprint,
             "task": task.model_dump(mode="json", exclude={"dataset"}),
@@ -141,15 +140,8 @@ class Store:
 
         def write(connection: Connection) -> None:
             datasets.add(connection, task.dataset)
-            if point is None or not _is_there(connection, EXPERIMENTS, experiment_id):
-                connection.execute(insert(EXPERIMENTS).values(**experiment))
-            fresh = [
-                row
-                for row in rows
-                if point is None or not _is_there(connection, RUNS, row["id"])
-            ]
-            if fresh:
-                connection.execute(insert(RUNS), fresh)
+            add_missing(connection, EXPERIMENTS, [experiment])
+            add_missing(connection, RUNS, rows)
 
         self.recorder.call(write).result()
 
@@ -165,14 +157,14 @@ class Store:
         """An experiment by its id or the beginning of it; raises NotFoundError."""
         found = self.read(
             select(EXPERIMENTS).where(
-                EXPERIMENTS.c.id.startswith(which, autoescape=True)
+                EXPERIMENTS.c.id.startswith(clean(which) or "", autoescape=True)
             )
         )
         return experiment_of(only_one(found, "experiment", which))
 
     def get_run(self, which: str) -> RunRecord:
         """A run by its id or the beginning of it; raises NotFoundError."""
-        found = self._runs(RUNS.c.id.startswith(which, autoescape=True))
+        found = self._runs(RUNS.c.id.startswith(clean(which) or "", autoescape=True))
         return only_one(found, "run", which)
 
     def runs_of(self, experiment_id: str) -> list[RunRecord]:
@@ -349,8 +341,3 @@ class Store:
         if rows and not self._database.read_only:
             self.recorder.call(lambda c: write_rows(c, rows)).result()
             spool.forget()
-
-
-def _is_there(connection: Connection, table: Table, which: str) -> bool:
-    found = connection.execute(select(table.c.id).where(table.c.id == which))
-    return found.first() is not None

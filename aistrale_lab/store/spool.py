@@ -7,17 +7,22 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
+from platformdirs import user_state_path
+
 from aistrale_lab.store.writing import Row
 
 
 class Spool:
-    """A JSON-lines file of result rows, beside the store or in the temporary folder."""
+    """A JSON-lines file of result rows: beside a store that is a file, else in the
+    user's own folder, or in the temporary one.
+    """
 
     def __init__(self, store: Path | None, name: str) -> None:
-        beside = [store.with_name(store.name + ".spool.jsonl")] if store else []
         mark = sha256((str(store) if store else name).encode()).hexdigest()[:12]
-        temporary = Path(tempfile.gettempdir()) / f"aistrale-{mark}.spool.jsonl"
-        self.places = (*beside, temporary)
+        file = f"aistrale-{mark}.spool.jsonl"
+        own = user_state_path("aistrale") / file
+        first = store.with_name(store.name + ".spool.jsonl") if store else own
+        self.places = (first, Path(tempfile.gettempdir()) / file)
 
     def keep(self, rows: Sequence[Row]) -> Path | None:
         """Append rows to the first place that takes them; None if none does."""
@@ -50,6 +55,7 @@ class Spool:
 
 
 def _append(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     before = path.stat().st_size if path.exists() else None
     try:
         with path.open("a") as file:

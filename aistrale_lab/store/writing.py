@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from aistrale_lab.domain.chat import Completion, Usage
 from aistrale_lab.domain.runs import Attempt, SampleResult, SampleScore
 from aistrale_lab.store.tables import AttemptRow, ResultRow, ScoreRow
 
@@ -23,7 +24,21 @@ SCORES = ScoreRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 Row = dict[str, Any]
 """Column names to values, ready to be bound."""
 
+Key = tuple[str, str, int]
+"""Run, sample and epoch."""
+
 CLEANED = "text_cleaned"
+INVALID = "usage_invalid"
+
+COUNTS = (
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "reasoning_tokens",
+)
+
+LARGEST = 2**31 - 1
+"""The largest integer that a column of every database holds."""
 
 
 def clean(text: str | None) -> str | None:
@@ -40,34 +55,55 @@ def clean(text: str | None) -> str | None:
 
 def write_results(connection: Connection, found: Sequence[SampleResult]) -> None:
     """Insert results; one that is there already is replaced and kept as an attempt."""
-    write_rows(connection, [result_row(one) for one in found])
+    known = write_rows(connection, [result_row(one) for one in found])
     attempts = [
-        attempt_row(one, attempt) for one in found for attempt in one.failed_attempts
+        attempt_row(one, attempt)
+        for one in found
+        if (one.run_id, one.sample_id, one.epoch) not in known
+        for attempt in one.failed_attempts
     ]
     if attempts:
         connection.execute(insert(ATTEMPTS), attempts)
 
 
-def write_rows(connection: Connection, rows: Sequence[Row]) -> None:
-    """Insert result rows, replacing those that are there already."""
+def write_rows(connection: Connection, rows: Sequence[Row]) -> set[Key]:
+    """Insert result rows, replacing those that are there already.
+
+    Returns the keys of those that were there just so: saved before, by a commit of
+    which nobody was told.
+    """
     try:
         with connection.begin_nested():
             connection.execute(insert(RESULTS), list(rows))
     except IntegrityError:
         unique = {(r["run_id"], r["sample_id"], r["epoch"]): r for r in rows}
-        _replace(connection, unique)
+        return _replace(connection, unique)
+    return set()
+
+
+def add_missing(connection: Connection, table: Any, rows: Sequence[Row]) -> None:
+    """Insert the rows that are not there yet.
+
+    Another process may be adding the same ones: rows that several add are to be
+    given in one order, for each waits for the other.
+    """
+    statement = _dialect(connection).insert(table).on_conflict_do_nothing()
+    connection.execute(statement, list(rows))
 
 
 def write_scores(connection: Connection, scores: Sequence[Row]) -> None:
     """Insert scores; one of the same name replaces the old."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(SCORES)
+    statement = _dialect(connection).insert(SCORES)
     changed = ("value", "answer", "explanation", "error_type", "error")
     statement = statement.on_conflict_do_update(
         index_elements=["run_id", "sample_id", "epoch", "scorer"],
         set_={name: statement.excluded[name] for name in changed},
     )
     connection.execute(statement, list(scores))
+
+
+def _dialect(connection: Connection) -> Any:
+    return postgresql if connection.dialect.name == "postgresql" else sqlite
 
 
 def result_row(found: SampleResult) -> Row:
@@ -79,8 +115,11 @@ def result_row(found: SampleResult) -> Row:
         else (None, None, None)
     )
     cleaned = tuple(clean(text) for text in texts)
+    said = _counts(completion)
+    counts = {k: None if v is None or v > LARGEST else v for k, v in said.items()}
     flags = found.flags + ((CLEANED,) if cleaned != texts else ())
-    usage = completion.usage if completion else None
+    if counts != said and INVALID not in flags:
+        flags += (INVALID,)
     return {
         "run_id": found.run_id,
         "sample_id": found.sample_id,
@@ -91,13 +130,8 @@ def result_row(found: SampleResult) -> Row:
         "error_type": found.error_type,
         "error": clean(found.error),
         "error_transient": found.error_transient,
-        "input_tokens": usage.input_tokens if usage else None,
-        "output_tokens": usage.output_tokens if usage else None,
-        "cached_input_tokens": usage.cached_input_tokens if usage else None,
-        "reasoning_tokens": usage.reasoning_tokens if usage else None,
-        "response_model": completion.response_model if completion else None,
-        "system_fingerprint": completion.system_fingerprint if completion else None,
-        "request_id": completion.request_id if completion else None,
+        **counts,
+        **_origin(completion),
         "raw": cleaned[2],
         "duration_s": timing.duration,
         "time_to_first_token_s": timing.time_to_first_token,
@@ -126,7 +160,7 @@ def attempt_row(found: SampleResult, attempt: Attempt) -> Row:
         "error_type": attempt.error_type,
         "error": clean(attempt.error),
         "status": attempt.status,
-        "request_id": attempt.request_id,
+        "request_id": clean(attempt.request_id),
         "raw": clean(attempt.raw),
         "wire": zlib.compress(attempt.wire) if attempt.wire else None,
     }
@@ -148,26 +182,43 @@ def score_row(run_id: str, found: SampleScore) -> Row:
     }
 
 
-def _replace(connection: Connection, rows: dict[tuple[str, str, int], Row]) -> None:
-    """Put new outcomes in the place of old ones, which stay among the attempts."""
+def _counts(completion: Completion | None) -> dict[str, int | None]:
+    usage = completion.usage if completion else Usage()
+    return {name: getattr(usage, name) for name in COUNTS}
+
+
+def _origin(completion: Completion | None) -> dict[str, str | None]:
+    """Who says to have answered; a provider may write anything there."""
+    names = ("response_model", "system_fingerprint", "request_id")
+    return {name: clean(getattr(completion, name, None)) for name in names}
+
+
+def _replace(connection: Connection, rows: dict[Key, Row]) -> set[Key]:
+    """Put new outcomes in the place of old ones, which stay among the attempts.
+
+    Returns the keys of those that are no new outcomes.
+    """
     key = tuple_(RESULTS.c.run_id, RESULTS.c.sample_id, RESULTS.c.epoch)
     old = connection.execute(select(RESULTS).where(key.in_(list(rows)))).mappings()
-    kept = []
+    fresh, kept = dict(rows), []
     for row in old.all():
-        new = rows[row["run_id"], row["sample_id"], row["epoch"]]
-        if _same_moment(row["started_at"], new["started_at"]):
-            continue  # the same outcome, saved twice
-        new["attempts"] += row["attempts"]
+        place = row["run_id"], row["sample_id"], row["epoch"]
+        if _same_moment(row["started_at"], rows[place]["started_at"]):
+            del fresh[place]
+            continue
+        fresh[place]["attempts"] += row["attempts"]
         kept.append(replaced_row(row))
-    connection.execute(delete(RESULTS).where(key.in_(list(rows))))
-    connection.execute(insert(RESULTS), list(rows.values()))
     if kept:
+        connection.execute(delete(RESULTS).where(key.in_(list(fresh))))
         connection.execute(insert(ATTEMPTS), kept)
+    if fresh:
+        connection.execute(insert(RESULTS), list(fresh.values()))
+    return rows.keys() - fresh.keys()
 
 
 def _same_moment(stored: datetime, new: datetime) -> bool:
     """SQLite forgets the time zone; all times are stored in UTC."""
-    return stored.replace(tzinfo=UTC) == new.replace(tzinfo=UTC)
+    return (stored if stored.tzinfo else stored.replace(tzinfo=UTC)) == new
 
 
 def replaced_row(row: Any) -> Row:

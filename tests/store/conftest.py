@@ -19,8 +19,14 @@ MakeResult = Callable[..., SampleResult]
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    """A store that is not there yet: of each kind, for what both promise."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect
 from sqlmodel import SQLModel
 
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.errors import ConfigError, StoreError
 from aistrale_lab.store import migrations
-from aistrale_lab.store.database import Database
+from aistrale_lab.store.database import Database, parse_url
 from aistrale_lab.store.results import Store
+from aistrale_lab.store.tables import all_tables
 from tests.store.conftest import RUN, add_run
 
 
@@ -23,6 +25,8 @@ from tests.store.conftest import RUN, add_run
         ("mysql://root:pw123@h/x", "no store for 'mysql'; possible: sqlite:///FILE"),
         ("sqlite://store.db", "three slashes"),
         ("sqlite://", "names no file"),
+        ("postgresql://me:pw123@host", "names no database"),
+        ("postgresql+asyncpg://me:pw123@host/x", "no store for 'postgresql.asyncpg'"),
     ],
 )
 def test_a_malformed_url_is_refused_with_what_is_possible(
@@ -63,37 +67,39 @@ def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
         Store.open(f"sqlite:///{path}")
 
 
-def test_a_damaged_page_is_told_in_words(url: str, task: Task) -> None:
-    store = Store.open(url)
+def test_a_damaged_page_is_told_in_words(sqlite_url: str, task: Task) -> None:
+    store = Store.open(sqlite_url)
     add_run(store, task)
     store.close()
-    path = Path(url.removeprefix("sqlite:///"))
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
 
     with pytest.raises(StoreError, match="damaged; restore a backup"):
-        store = Store.open(url)
+        store = Store.open(sqlite_url)
         store.list_runs()
 
 
 def test_a_newer_schema_is_refused(url: str) -> None:
     Store.open(url).close()
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    database = Database.open(url)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
 
     with pytest.raises(StoreError, match="newer version"):
         Store.open(url)
 
 
-def test_the_store_is_the_owners_alone(url: str) -> None:
-    Store.open(url).close()
+def test_the_store_is_the_owners_alone(sqlite_url: str) -> None:
+    Store.open(sqlite_url).close()
 
-    assert Path(url.removeprefix("sqlite:///")).stat().st_mode & 0o077 == 0
+    assert Path(sqlite_url.removeprefix("sqlite:///")).stat().st_mode & 0o077 == 0
 
 
-def test_a_store_is_durable_and_in_wal(url: str) -> None:
-    database = Database.open(url)
+def test_a_store_is_durable_and_in_wal(sqlite_url: str) -> None:
+    database = Database.open(sqlite_url)
     with database.read() as connection:
         mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
         level = connection.exec_driver_sql("PRAGMA synchronous").scalar()
@@ -115,36 +121,42 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(url: str) -> None:
     assert revision == migrations.HEAD
 
 
-def test_a_fresh_store_has_exactly_the_schema_of_the_migrations(tmp_path: Path) -> None:
-    Store.open(f"sqlite:///{tmp_path}/fresh.db").close()
-    migrated = Database.open(f"sqlite:///{tmp_path}/migrated.db")
-    with migrated.write() as connection:
+def test_a_fresh_store_has_exactly_the_schema_of_the_migrations(url: str) -> None:
+    Store.open(url).close()
+    database = Database.open(url)
+    with database.write() as connection:
+        made = schema_of(connection)
+        SQLModel.metadata.drop_all(connection, tables=all_tables())
+        connection.exec_driver_sql("DROP TABLE alembic_version")
         migrations._apply(connection)
-    migrated.close()
+        migrated = schema_of(connection)
+    database.close()
 
-    assert schema(tmp_path / "fresh.db") == schema(tmp_path / "migrated.db")
+    assert made == migrated
 
 
-def schema(path: Path) -> dict[str, list[object]]:
-    with sqlite3.connect(path) as connection:
-        tables = [
-            row[0]
-            for row in connection.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table'"
-            )
-        ]
-        return {
-            name: sorted(map(str, connection.execute(f"PRAGMA table_info({name})")))
-            + sorted(map(str, connection.execute(f"PRAGMA foreign_key_list({name})")))
-            for name in tables
-        }
+def schema_of(connection: Connection) -> dict[str, list[str]]:
+    """Every column, key, index and constraint of every table."""
+    inspector = inspect(connection)
+    return {
+        table: sorted(
+            [
+                *map(str, inspector.get_columns(table)),
+                *map(str, inspector.get_foreign_keys(table)),
+                *map(str, inspector.get_indexes(table)),
+                *map(str, inspector.get_unique_constraints(table)),
+                str(inspector.get_pk_constraint(table)),
+            ]
+        )
+        for table in inspector.get_table_names()
+    }
 
 
 def test_a_store_that_can_only_be_read_is_read(url: str, task: Task) -> None:
     store = Store.open(url)
     add_run(store, task)
     store.close()
-    database = Database(Database.open(url).url, read_only=True)
+    database = Database(parse_url(url), read_only=True)
 
     with database.read() as connection:
         runs = connection.exec_driver_sql("SELECT id FROM runs").fetchall()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from sqlalchemy import select
 from aistrale_lab.domain.runs import SampleScore, Score
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.errors import StoreError
+from aistrale_lab.store.database import Database
 from aistrale_lab.store.results import Store
 from aistrale_lab.store.writing import ATTEMPTS, RESULTS, SCORES
 from tests.store.conftest import RUN, add_run, make_failure, make_result
@@ -58,9 +58,14 @@ def start(words: list[str]) -> "subprocess.Popen[str]":
 
 
 def ids_in(url: str) -> set[str]:
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        return {row[0] for row in connection.execute("SELECT sample_id FROM results")}
+    database = Database.open(url)
+    with database.read() as connection:
+        if database.path is not None:
+            check = connection.exec_driver_sql("PRAGMA integrity_check")
+            assert check.scalar() == "ok"
+        found = {row.sample_id for row in connection.execute(select(RESULTS))}
+    database.close()
+    return found
 
 
 async def test_a_save_returns_when_everybody_can_read_the_row(
@@ -143,26 +148,28 @@ def test_what_was_shown_is_there_after_kill_9(url: str, task: Task, after: int) 
     assert shown | set(complete) <= ids_in(url)
 
 
+@pytest.mark.timeout(300)
 def test_eight_writers_lose_nothing(url: str, task: Task) -> None:
     store = Store.open(url)
     add_run(store, task)
     store.close()
 
     children = [start(writer(url, f"w{n}", 250)) for n in range(8)]
-    told = [child.communicate(timeout=100) for child in children]
+    told = [child.communicate(timeout=250) for child in children]
 
     assert [child.returncode for child in children] == [0] * 8, told
     assert len(ids_in(url)) == 8 * 250
 
 
 async def test_a_lock_held_by_another_loses_nothing(store: Store, url: str) -> None:
-    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    saving = asyncio.create_task(store.recorder.save(make_result("s1")))
-    await asyncio.sleep(0.5)
-    waits = not saving.done()
+    other = Database.open(url)
+    with other.write() as connection:
+        if other.path is None:
+            connection.exec_driver_sql("LOCK TABLE results")
+        saving = asyncio.create_task(store.recorder.save(make_result("s1")))
+        await asyncio.sleep(0.5)
+        waits = not saving.done()
 
-    other.execute("COMMIT")
     await saving
     other.close()
 
@@ -171,8 +178,9 @@ async def test_a_lock_held_by_another_loses_nothing(store: Store, url: str) -> N
 
 
 def test_answers_that_find_no_room_are_spooled_and_taken_in_later(
-    url: str, task: Task, tmp_path: Path
+    sqlite_url: str, task: Task, tmp_path: Path
 ) -> None:
+    url = sqlite_url
     store = Store.open(url)
     add_run(store, task)
     store.close()
@@ -191,13 +199,16 @@ def test_answers_that_find_no_room_are_spooled_and_taken_in_later(
 
 
 async def test_a_store_that_was_deleted_under_us_is_noticed(
-    store: Store, tmp_path: Path
+    sqlite_url: str, task: Task, tmp_path: Path
 ) -> None:
+    store = Store.open(sqlite_url)
+    add_run(store, task)
     for path in tmp_path.glob("store.db*"):
         path.unlink()
 
     with pytest.raises(StoreError, match="moved or deleted"):
         await store.recorder.save(make_result("s1"))
+    store.close()
 
 
 async def test_parameters_are_not_in_error_texts(store: Store) -> None:

@@ -1,7 +1,7 @@
 """The schema's steps, applied by Alembic; a fresh store is made in one go.
 
-A step is never edited after it landed. Each is applied in one transaction, and a
-SQLite file is copied beside itself first.
+A step is never edited after it landed. Each is applied in one transaction; a SQLite
+file is copied beside itself first, and on PostgreSQL one process does it for all.
 """
 
 import shutil
@@ -19,6 +19,8 @@ HEAD = "0003"
 
 VERSION_TABLE = "alembic_version"
 
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('aistrale schema'))"
+
 
 def upgrade(database: Database) -> None:
     """Bring a store to the newest schema; raises StoreError for a newer one."""
@@ -32,10 +34,17 @@ def upgrade(database: Database) -> None:
         _check_known(database, found)
         _back_up(database, found)
     with database.write() as connection:
+        _lock(connection)
         if _revision(connection) is None:
             _create(connection)
         else:
             _apply(connection)
+
+
+def _lock(connection: Connection) -> None:
+    """Wait while another process makes or migrates the schema."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(LOCK)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -44,7 +53,7 @@ def _revision(connection: Connection) -> str | None:
         if names:
             raise StoreError(
                 f"the database holds other tables ({', '.join(sorted(names)[:3])}, ...)"
-                " and none of ours; name another file"
+                " and none of ours; name another one"
             )
         return None
     statement = f"SELECT version_num FROM {VERSION_TABLE}"
