@@ -189,4 +189,5 @@ def test_a_store_of_an_earlier_schema_is_brought_up_and_keeps_its_rows(
     store.close()
 
     assert (record.owner, record.visibility) == (None, "private")
-    assert Path(f"{url.removeprefix('sqlite:///')}.bak-{earlier}").exists()
+    if database.path is not None:
+        assert Path(f"{database.path}.bak-{earlier}").exists()
