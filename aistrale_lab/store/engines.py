@@ -7,7 +7,7 @@ of the lock. Each reader of PostgreSQL sees one state of the database throughout
 those of SQLite do.
 """
 
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,14 @@ def make_engine(url: URL, *, writer: bool, read_only: bool) -> Engine:
 
 def check_driver(url: URL) -> None:
     """Raise ConfigError, naming the extra, if the database's driver is missing."""
-    if url.get_backend_name() == "postgresql" and find_spec("psycopg") is None:
+    if url.get_backend_name() != "postgresql":
+        return
+    try:
+        import_module("psycopg")
+    except ImportError:
         raise ConfigError(
             "psycopg is not installed; pip install 'aistrale-lab[postgres]'"
-        )
+        ) from None
 
 
 def _postgres(url: URL, *, writer: bool) -> Engine:

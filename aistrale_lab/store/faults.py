@@ -35,6 +35,7 @@ CONNECTING_HINTS: Mapping[str, str] = {
     "no pg_hba.conf entry": "the server does not let this user in from here",
     "resolve host": "check the name of the host in the URL",
     "timeout expired": "nothing answers there; a firewall, or the wrong address?",
+    '" does not exist': "make it with createdb or createuser",
     "starting up": "try again in a moment",
     "shutting down": "try again when it is back",
 }
@@ -87,9 +88,8 @@ def is_passing(error: DBAPIError) -> bool:
 def in_words(error: DBAPIError) -> str:
     """What went wrong, and what may help; no value that was to be stored."""
     said = _said(error.orig)
-    hint = SQLITE_HINTS.get(said) or CODE_HINTS.get(
-        getattr(error.orig, "sqlstate", None) or ""
-    )
+    code = getattr(error.orig, "sqlstate", None) or ""
+    hint = SQLITE_HINTS.get(said) or CODE_HINTS.get(code)
     if hint is None:
         found = (hint for part, hint in CONNECTING_HINTS.items() if part in said)
         hint = next(found, None)

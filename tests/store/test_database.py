@@ -1,18 +1,22 @@
 """Opening a store: made, migrated, or refused in words; never overwritten."""
 
 import sqlite3
+import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from servers.postgres import Postgres
+from sqlalchemy import Connection, func, inspect, select
 from sqlmodel import SQLModel
 
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.errors import ConfigError, StoreError
 from aistrale_lab.store import migrations
 from aistrale_lab.store.database import Database, parse_url
+from aistrale_lab.store.leases import RUNS
 from aistrale_lab.store.results import Store
 from aistrale_lab.store.tables import all_tables
 from tests.store.conftest import RUN, add_run
@@ -36,6 +40,53 @@ def test_a_malformed_url_is_refused_with_what_is_possible(
         Store.open(url)
 
     assert "pw123" not in str(caught.value)
+
+
+def test_a_wrong_password_an_unknown_database_and_a_dead_server_are_told(
+    postgres: Postgres,
+) -> None:
+    wrong = postgres.url("postgres", password="pw-123-wrong")
+    said = {}
+    for name, url in {
+        "password": wrong,
+        "database": postgres.url("nowhere"),
+        "server": f"postgresql://lab:pw-123@/x?host={postgres.folder}/none",
+        "port": "postgresql://lab:pw-123@127.0.0.1:1/x?password=pw-123",
+    }.items():
+        with pytest.raises(StoreError) as caught:
+            Store.open(url)
+        said[name] = caught.value.message
+
+    assert "check the user and the password" in said["password"]
+    assert (
+        'database "nowhere" does not exist (make it with createdb' in said["database"]
+    )
+    assert "is PostgreSQL running there" in said["server"]
+    assert "is PostgreSQL running there, and is that its port?" in said["port"]
+    assert "pw-123" not in "".join(said.values())
+
+
+def test_what_a_session_is_set_to_does_not_matter(
+    postgres: Postgres, postgres_url: str, task: Task
+) -> None:
+    name = parse_url(postgres_url).database
+    postgres.execute(f"ALTER DATABASE {name} SET timezone TO 'Asia/Kolkata'")
+    postgres.execute(f"ALTER DATABASE {name} SET synchronous_commit TO off")
+    store = Store.open(postgres_url)
+    add_run(store, task)
+    found = store.read(select(func.current_setting("synchronous_commit")))
+    made = store.read(select(RUNS.c.created_at))[0].created_at
+    store.close()
+
+    assert found[0][0] == "on"
+    assert made.utcoffset() == timedelta(0)
+
+
+def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(ConfigError, match=r"aistrale-lab\[postgres\]"):
+        Store.open("postgresql://lab@host/x")
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -1,10 +1,16 @@
 """Shared limits: one row, drawn on by several stores, whose pace is kept together."""
 
 import asyncio
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from aistrale_lab.lab.rates import SharedRate, where_of
 from aistrale_lab.runners.base import Endpoint
@@ -15,6 +21,25 @@ RPM = 600
 INTERVAL = 60 / RPM
 BURST = RPM / 60
 
+ROOT = Path(__file__).parents[2]
+DRAWER = """
+import sys
+from aistrale_lab.store import rates
+from aistrale_lab.store.results import Store
+
+def turn(connection):
+    rates.take(connection, "k", units=1, per_minute=600)
+    due = connection.exec_driver_sql("SELECT due FROM rates WHERE key = 'k'")
+    return due.scalar_one()
+
+store = Store.open(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(50):
+    print(store.recorder.call(turn).result())
+store.close()
+"""
+
 
 def take(store: Store, units: float = 1, key: str = "k") -> float:
     taken = store.recorder.call(
@@ -23,14 +48,32 @@ def take(store: Store, units: float = 1, key: str = "k") -> float:
     return taken.result()
 
 
+def turn_after_take(connection: Connection) -> float:
+    """Take a unit; returns when the next one is due, which is this one's place."""
+    rates.take(connection, "k", units=1, per_minute=RPM)
+    due = connection.exec_driver_sql("SELECT due FROM rates WHERE key = 'k'")
+    return float(due.scalar_one())
+
+
 def test_a_seconds_worth_goes_at_once_and_then_one_each_interval(
     store: Store,
 ) -> None:
-    waits = [take(store) for _ in range(15)]
+    """In one transaction, so that next to no time passes, and that is allowed for."""
 
+    def draw(connection: Connection) -> tuple[list[float], float]:
+        begin = time.monotonic()
+        waits = [
+            rates.take(connection, "k", units=1, per_minute=RPM) for _ in range(15)
+        ]
+        return waits, time.monotonic() - begin
+
+    waits, passed = store.recorder.call(draw).result()
+
+    exact = [max(0.0, (n - BURST) * INTERVAL) for n in range(1, 16)]
+    slack = 0.002  # SQLite's clock counts milliseconds
     assert waits[: int(BURST)] == [0.0] * int(BURST)
-    assert waits[-1] == pytest.approx(5 * INTERVAL, abs=0.5 * INTERVAL + 0.05)
-    assert waits == sorted(waits)
+    for wait, most in zip(waits, exact, strict=True):
+        assert max(0.0, most - passed - slack) <= wait <= most + slack
 
 
 def test_what_was_not_used_is_given_back(store: Store) -> None:
@@ -50,26 +93,52 @@ def test_limits_of_other_keys_are_apart(store: Store) -> None:
     assert take(store, key="another") == 0.0
 
 
-def test_two_processes_share_one_pace(store: Store, url: str) -> None:
-    """Two stores over one file, as two kernels have them, from several threads."""
+def test_two_stores_share_one_pace(store: Store, url: str) -> None:
+    """Two stores over one database, as two kernels have them, from several threads."""
     begin = threading.Barrier(8)
 
     def draw(which: Store) -> list[float]:
         begin.wait()
-        return [take(which) for _ in range(5)]
+        return [which.recorder.call(turn_after_take).result() for _ in range(5)]
 
     other = Store.open(url)
     try:
         with ThreadPoolExecutor(8) as threads:
-            waits = [*threads.map(draw, [store, other] * 4)]
+            turns = [*threads.map(draw, [store, other] * 4)]
     finally:
         other.close()
 
-    last = sorted(wait for own in waits for wait in own)
-    late = [n * INTERVAL for n in range(1, 40 - int(BURST) + 1)]
-    assert last[: int(BURST)] == [0.0] * int(BURST)
-    assert last[-1] == pytest.approx(late[-1], abs=0.6)
-    assert len({round(wait, 6) for wait in last}) > 30, "nobody has another's turn"
+    assert_nobody_has_anothers([turn for own in turns for turn in own], 40)
+
+
+@pytest.mark.timeout(300)
+def test_processes_share_one_pace(store: Store, url: str) -> None:
+    words = [sys.executable, "-c", DRAWER, url]
+    children = [
+        subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        for _ in range(3)
+    ]
+    pipes = [(child.stdin, child.stdout) for child in children]
+    ready = [read.readline() for _, read in pipes if read]
+    for write, _ in pipes:
+        if write:
+            write.write("go\n")
+            write.flush()
+    told = "".join(child.communicate(timeout=200)[0] for child in children)
+
+    assert ready == ["ready\n"] * 3
+    assert [child.returncode for child in children] == [0] * 3
+    assert_nobody_has_anothers([float(turn) for turn in told.split()], 150)
+
+
+def assert_nobody_has_anothers(turns: list[float], number: int) -> None:
+    """Each has a place of its own, and none is nearer to the next than allowed."""
+    gaps = [later - earlier for earlier, later in pairwise(sorted(turns))]
+
+    assert len(turns) == number
+    assert min(gaps) > INTERVAL - 1e-5
 
 
 async def test_a_call_and_its_tokens_wait_for_the_scarcer_of_both(
