@@ -11,12 +11,12 @@ CHROMIUM_PATH := $(VENV)/.chromium
 TRAINING := .venv-training
 TRAINED := build/weights
 
-.PHONY: demo test check lab lock bench train train-smoke check-weights clean
+.PHONY: demo test check chromium lab lock bench train train-smoke check-weights clean
 
 demo: $(READY)
 	@$(BIN)/aistrale demo
 
-test: $(READY) check $(CHROMIUM_PATH)
+test: $(READY) check chromium
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(READY)
@@ -75,9 +75,10 @@ $(READY): requirements.lock pyproject.toml
 	fi
 	@touch $(READY)
 
-# A Chromium for the browser tests: the one there is, or an installed one.
-$(CHROMIUM_PATH): $(READY)
-	@sh tests/browser/chromium.sh $(BIN)/python $@
+# A Chromium for the browser tests: the one there is, or an installed one. Looked for
+# each time, for it may be gone.
+chromium: $(READY)
+	@sh tests/browser/chromium.sh $(BIN)/python $(CHROMIUM_PATH)
 
 clean:
 	rm -rf $(VENV) $(TRAINING) build dist .mypy_cache .pytest_cache .hypothesis

@@ -11,6 +11,7 @@ from aistrale_lab.analysis.arrays import LEVEL
 from aistrale_lab.analysis.columns import SCORE
 from aistrale_lab.analysis.paired import PairedDifference, paired_difference
 from aistrale_lab.analysis.pairing import MEASURES, SIDES, Pairs, pair_up
+from aistrale_lab.domain import rich
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.errors import NotFoundError, ValidationError
 from aistrale_lab.store.records import ExperimentRecord, RunRecord
@@ -89,8 +90,10 @@ class Comparison:
         return compare_plot(self)
 
     def _repr_html_(self) -> str:
-        table: str = self.to_df().to_html(index=False, na_rep="–", border=0)
-        return table
+        table: str = self.to_df().to_html(
+            index=False, na_rep="–", border=0, max_rows=rich.MOST_ROWS
+        )
+        return rich.plain(table)
 
     def __repr__(self) -> str:
         return (

@@ -28,6 +28,7 @@ from aistrale_lab.analysis.multiple import (
 from aistrale_lab.analysis.ratings import Rating
 from aistrale_lab.analysis.run_tables import get_metric, model_names, typed_frame
 from aistrale_lab.analysis.verdicts import score_ratings
+from aistrale_lab.domain import rich
 from aistrale_lab.store.records import RunRecord
 
 COLUMNS: Mapping[str, str] = {
@@ -199,7 +200,9 @@ class Leaderboard:
                 yield {"group": group, **_who(one), **_figures(found)}
 
     def _repr_html_(self) -> str:
-        table = self.to_df().to_html(index=False, na_rep="–", border=0)
+        table = self.to_df().to_html(
+            index=False, na_rep="–", border=0, max_rows=rich.MOST_ROWS
+        )
         counted = f"{self.n:,} samples and epochs that all runs answered"
         left_out = dropped_text(self.dropped)
         notes = [
@@ -207,7 +210,8 @@ class Leaderboard:
             f"{counted}; left out: {left_out}" if left_out else counted,
             *self.warnings,
         ]
-        return table + "".join(f"\n<p>{escape(note)}.</p>" for note in notes)
+        told = "".join(f"\n<p>{escape(note)}.</p>" for note in notes)
+        return rich.plain(table + told)
 
     def __repr__(self) -> str:
         return (

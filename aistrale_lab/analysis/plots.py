@@ -20,6 +20,20 @@ GREY = "#666666"
 LONGEST = 48
 """Characters of a name on a plot."""
 
+DPI = 140.0
+"""Dots per inch of a plot that is not too large for them."""
+
+LARGEST = 100_000
+"""Bytes of a plot that shows itself: a cell's output stays below 200 kB."""
+
+LONGEST_SIDE = 20_000
+"""Pixels."""
+
+COLOURS = 64
+
+ROWS = 40
+"""Models that a plot names; of more, those that come out highest."""
+
 WIDE = 30
 """From this ratio of the longest to the shortest time on, the axis is logarithmic."""
 
@@ -28,6 +42,7 @@ def summary_plot(summary: pd.DataFrame, metric: str | None = None) -> "Figure":
     """Each model's metric with its interval, beside its times.
 
     `summary` has the columns of `summary_df`; `metric` defaults to the first one.
+    Of more than `ROWS` models only the highest are drawn, and the plot says so.
     The right panel shows the medians of time to first token and duration, in
     seconds, and is left out where no time is known. Raises ConfigError if the
     metric is not there, or if matplotlib is not installed.
@@ -36,6 +51,9 @@ def summary_plot(summary: pd.DataFrame, metric: str | None = None) -> "Figure":
     timed = bool(rows["duration_p50_s"].notna().any())
     figure = make_figure(panels=2 if timed else 1, rows=len(rows))
     axes = figure.subplots(1, 2 if timed else 1, sharey=True, squeeze=False)[0]
+    asked = summary["model"].nunique()
+    if asked > ROWS:
+        axes[0].set_title(f"the highest {ROWS} of {asked:,}", loc="left")
     _draw_metric(axes[0], rows, metric)
     if timed:
         _draw_times(axes[1], rows)
@@ -50,7 +68,8 @@ def _rows_of(summary: pd.DataFrame, metric: str | None) -> tuple[str, pd.DataFra
     if metric not in known:
         raise ConfigError(f"unknown metric {metric!r}; known: {', '.join(known)}")
     rows = summary[summary["metric"] == metric]
-    return metric, rows.sort_values("value", kind="stable").reset_index(drop=True)
+    ordered = rows.sort_values("value", kind="stable", na_position="first")
+    return metric, ordered.tail(ROWS).reset_index(drop=True)
 
 
 def make_figure(*, panels: int, rows: int) -> "Figure":
@@ -69,13 +88,30 @@ def make_figure(*, panels: int, rows: int) -> "Figure":
         """A figure that shows itself in a notebook, without pyplot's global state."""
 
         def _repr_png_(self) -> bytes:
-            picture = io.BytesIO()
-            self.savefig(picture, format="png", metadata={"Software": None})
-            return picture.getvalue()
+            return small_png(self, LARGEST)
 
     return Plot(
-        figsize=(4.6 * panels + 1.2, 1.1 + 0.38 * rows), layout="constrained", dpi=110
+        figsize=(4.6 * panels + 1.2, 1.1 + 0.38 * rows), layout="constrained", dpi=DPI
     )
+
+
+def small_png(figure: "Figure", largest: int) -> bytes:
+    """A figure as PNG of at most so many bytes: as sharp as they allow."""
+    dpi = min(DPI, LONGEST_SIDE / max(figure.get_size_inches()))
+    while len(picture := _few_colours(figure, dpi)) > largest:
+        dpi *= 0.7
+    return picture
+
+
+def _few_colours(figure: "Figure", dpi: float) -> bytes:
+    """A plot has few colours: a palette of them takes a third of the bytes."""
+    from PIL import Image
+
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    palette = Image.open(drawn).convert("RGB").quantize(COLOURS)
+    palette.save(packed, format="png", optimize=True)
+    return packed.getvalue()
 
 
 def _draw_metric(axes: "Axes", rows: pd.DataFrame, metric: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Future
+from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 from aistrale_lab.engine.progress import LaneProgress
@@ -11,6 +12,14 @@ from aistrale_lab.engine.thread import POLL, EngineThread
 from aistrale_lab.errors import StoreError
 
 T = TypeVar("T")
+
+IDLE = 10
+"""How many times as long as a look took nobody looks."""
+
+LOOKS = 40
+"""From so many looks on they come less often, up to SLOW seconds apart."""
+
+SLOW = 2.0
 
 
 class RunHandle(Generic[T]):
@@ -47,7 +56,9 @@ class RunHandle(Generic[T]):
     def watch(self, look: Callable[[], None], *, every: float) -> None:
         """Call `look` every so many seconds while the run goes on, and at its end.
 
-        The calls come one after the other, from a thread that ends with the bench.
+        The calls come one after the other, from a thread that ends with the bench. A
+        look that takes long, or at a run that takes long, comes less often: looking
+        on costs little of what is looked at.
         """
         asyncio.run_coroutine_threadsafe(self._watch(look, every), self._loop)
 
@@ -109,11 +120,15 @@ class RunHandle(Generic[T]):
 
     async def _watch(self, look: Callable[[], None], every: float) -> None:
         ended = asyncio.wrap_future(self._outcome)
+        began, pause = perf_counter(), every
         try:
             while not ended.done():
-                await asyncio.wait([ended], timeout=every)
+                await asyncio.wait([ended], timeout=pause)
                 if not ended.done():
+                    looked = perf_counter()
                     await asyncio.to_thread(look)
+                    now = perf_counter()
+                    pause = _pause(every, took=now - looked, age=now - began)
         finally:
             look()
 
@@ -138,3 +153,8 @@ class RunHandle(Generic[T]):
             with contextlib.suppress(KeyboardInterrupt, TimeoutError):
                 self._outcome.exception(timeout=POLL)
         self._on_interrupt()
+
+
+def _pause(every: float, *, took: float, age: float) -> float:
+    """Seconds to the next look at a run of that age, after one that took so long."""
+    return max(every, IDLE * took, min(SLOW, age / LOOKS))

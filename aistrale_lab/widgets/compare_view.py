@@ -25,6 +25,9 @@ TWINS = 10
 TWIN = 300
 """Characters of an answer in the static twin."""
 
+TWIN_RUNS = 8
+"""Runs in the static twin."""
+
 TITLES: Mapping[str, str] = {
     "all": "all samples",
     "differ": "where the answers differ",
@@ -91,11 +94,15 @@ class CompareView(View):
 
     def static_html(self) -> str:
         """The counts, and the first samples of the filter beside each other."""
-        headings = ["sample", "input", "target", *self.state["names"]]
+        names = self.state["names"]
+        headings = ["sample", "input", "target", *names[:TWIN_RUNS]]
         rows = [self._twin_row(place) for place in self._found[:TWINS]]
         table = rich.table(headings, rows, longest=TWIN)
-        left = len(self._found) - len(rows)
-        more = f"<p>{left:,} more samples</p>" if left > 0 else ""
+        left = {
+            "samples": len(self._found) - len(rows),
+            "runs": len(names) - TWIN_RUNS,
+        }
+        more = "".join(f"<p>{n:,} more {what}</p>" for what, n in left.items() if n > 0)
         return f"<p>{rich.text(self._counts_said())}</p>\n{table}\n{more}"
 
     def static_text(self) -> str:
@@ -180,7 +187,7 @@ class CompareView(View):
             f"{_sign(score)} {_answer(one)['text']}".strip()
             for score, one in zip(self._sides.scores[at], opened, strict=True)
         ]
-        return [sample.id, sample.input_text, sample.target, *answers]
+        return [sample.id, sample.input_text, sample.target, *answers[:TWIN_RUNS]]
 
     def _counts_said(self) -> str:
         counts = self.state["counts"]

@@ -1,7 +1,6 @@
 """`SummaryView`: who is how good, how sure, how fast and how dear; table and plots."""
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -129,11 +128,8 @@ class SummaryView(View):
         )
 
 
-DPI = (110, 80, 55)
-"""Dots per inch: the first with which a picture stays within LARGEST."""
-
-LARGEST = 40_000
-"""Bytes of a picture in base64: four of them and a table make no large output."""
+LARGEST = 18_000
+"""Bytes of a picture: four of them and a table make no large output."""
 
 
 def _plot(
@@ -154,14 +150,9 @@ def _plot(
 
 
 def _png(figure: "Figure") -> str:
-    picture = ""
-    for dpi in DPI:
-        written = io.BytesIO()
-        figure.savefig(written, format="png", dpi=dpi, metadata={"Software": None})
-        picture = base64.b64encode(written.getvalue()).decode("ascii")
-        if len(picture) <= LARGEST:
-            break
-    return picture
+    from aistrale_lab.analysis.plots import small_png
+
+    return base64.b64encode(small_png(figure, LARGEST)).decode("ascii")
 
 
 def _figure_html(plot: Mapping[str, str]) -> str:

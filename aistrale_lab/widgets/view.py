@@ -1,5 +1,6 @@
 """What every widget is: one state shown, acts taken, and a static twin beside it."""
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -9,11 +10,24 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
+from aistrale_lab.domain import rich
 from aistrale_lab.errors import LabError
 from aistrale_lab.logs import visible
 
 Act = Callable[..., None]
 """What is done when the person does something: keyword arguments from the browser."""
+
+
+LARGEST = 150_000
+"""Bytes of a static twin's HTML, as a notebook file holds it."""
+
+LONGEST = 5_000
+"""Characters of a static twin's text."""
+
+
+def weight(text: str) -> int:
+    """Bytes that a text takes in a notebook file."""
+    return len(json.dumps(text, ensure_ascii=False).encode())
 
 
 @cache
@@ -80,13 +94,15 @@ class View(anywidget.AnyWidget):
             self._display.update(self._bundle(), raw=True)
 
     def _bundle(self) -> dict[str, Any]:
+        """By type, all that is kept in the notebook; never large."""
         shown = super()._repr_mimebundle_()
         bundle: dict[str, Any] = dict(shown[0]) if shown else {}
-        return {
-            **bundle,
-            "text/plain": self.static_text(),
-            "text/html": self.static_html(),
-        }
+        told, html = self.static_text(), self.static_html()
+        if len(told) > LONGEST:
+            told = f"{told[:LONGEST]}…"
+        if weight(html) > LARGEST:
+            html = f"<p>{rich.text(told)}</p>"
+        return {**bundle, "text/plain": told, "text/html": rich.plain(html)}
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._bundle(), {}

@@ -38,8 +38,9 @@ def chromium() -> str:
         if path:
             return path
     pytest.fail(
-        "no Chromium: `make test` installs it (Debian: apt-get install chromium; "
-        "elsewhere: playwright install chromium), or name one in CHROMIUM"
+        "no Chromium that starts: `make test` finds or installs one, or says why it "
+        "cannot (Debian, as root: apt-get install chromium; elsewhere: playwright "
+        "install chromium; or name one in CHROMIUM)"
     )
 
 

@@ -135,6 +135,29 @@ def test_progress_moves_while_a_cell_is_busy_and_while_one_waits(
     assert opened.evaluate(3, AFTER) == "True []", "the kernel is as it was"
 
 
+def test_run_pressed_at_once_runs_what_was_just_typed(opened: Notebook) -> None:
+    page = opened.page
+    panel = page.locator(".al-run-panel")
+    run = panel.get_by_role("button", name="Run", exact=True)
+    panel.get_by_role("button", name="remove embedded/small").click()
+    prompt = panel.get_by_label("Prompt", exact=True)
+    prompt.fill("{{ nothing }}")
+    expect(panel).to_contain_text("'nothing' is undefined")
+    expect(run).to_be_disabled()
+
+    panel.get_by_label("Samples", exact=True).fill("3")
+    prompt.fill("Say: {{ input }}")
+    panel.get_by_role("combobox", name="Models").fill("embedded/echo")
+    run.click()
+
+    expect(panel.get_by_role("status").first).to_have_text("Done: 3/3 answered.")
+    shown = "print(*panel.experiment.results_df()['output'].str[:4])"
+    assert opened.evaluate(2, shown) == "Say: Say: Say:"
+    assert opened.evaluate(3, "print(panel.experiment.runs[0].model)") == (
+        "embedded/echo"
+    )
+
+
 def test_the_form_is_filled_by_hand_and_keys_stay_in_it(opened: Notebook) -> None:
     page = opened.page
     panel = page.locator(".al-run-panel")

@@ -278,6 +278,42 @@ def test_a_new_process_attaches_from_the_store_and_resumes(
     assert server.calls.total() == 20
 
 
+ELSEWHERE = """
+import sys, aistrale_lab as lab
+bench = lab.Lab.open(sys.argv[1])
+task = lab.Task(dataset=lab.load_dataset("set.csv"), scorers=["number"])
+handle = bench.start(task, "openai/large", concurrency=1)
+print(handle.experiment_id, flush=True)
+handle.wait()
+bench.close()
+"""
+
+
+def test_a_panel_follows_what_another_process_executes(
+    bench: lab.Lab, server: RecordedServer, questions: Path, store_url: str
+) -> None:
+    server.delay = 0.3
+    seen: set[str] = set()
+    words = [sys.executable, "-c", ELSEWHERE, store_url]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        panel = RunPanel.attach(bench, other.stdout.readline().strip())
+        panel.observe(lambda _: seen.add(panel.progress["lanes"][0]["done"]))
+
+        panel.act({"act": "stop"})
+        told, phase = panel.state["notice"], panel.state["phase"]
+        panel.act({"act": "run"})
+        running = panel.progress["said"]
+        until_done(panel)
+
+    assert f"{other.pid}" in told and told.endswith("stop it there")
+    assert phase == "running"
+    assert running.startswith("Running in ") and f"{other.pid}" in running
+    assert len(seen) > 2, "progress moved"
+    assert panel.progress["said"] == "Done: 20/20 answered."
+    assert server.calls.total() == 20
+
+
 def test_models_are_listed_searched_and_explained(
     bench: lab.Lab, server: RecordedServer
 ) -> None:

@@ -75,11 +75,23 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Call `run` when no call came for so many milliseconds. */
+/**
+ * Call `run` when no call came for so many milliseconds; `flush` does it at once, if
+ * one is due.
+ */
 function debounce(run, wait = 250) {
   let timer = 0;
-  return (...args) => {
+  let due = null;
+  const later = (...args) => {
     clearTimeout(timer);
-    timer = setTimeout(() => run(...args), wait);
+    due = args;
+    timer = setTimeout(later.flush, wait);
   };
+  later.flush = () => {
+    clearTimeout(timer);
+    const args = due;
+    due = null;
+    if (args) run(...args);
+  };
+  return later;
 }

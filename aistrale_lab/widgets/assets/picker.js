@@ -1,9 +1,11 @@
 /**
  * A list of chosen names with a search field beneath: a combobox after the ARIA
  * Authoring Practices. What is offered may be chosen; anything else may be typed.
- * `changed(names)` is told the new choice; `search(text)` what is being typed.
+ * `changed(names)` is told the new choice; `search(text)` what is being typed, `typing`
+ * that something is. `flush` chooses what was typed, as leaving the field does a moment
+ * later: a button that is being pressed must not move away.
  */
-function makePicker(label, hint, { changed, search, opened = () => {} }) {
+function makePicker(label, hint, { changed, search, opened = () => {}, typing = () => {} }) {
   const id = `al-${crypto.randomUUID()}`;
   const chips = h("ul", { class: "al-chips", "aria-label": `${label}: chosen` });
   const list = h("ul", { class: "al-options", id: `${id}-list`, role: "listbox", "aria-label": label, hidden: true });
@@ -74,12 +76,15 @@ function makePicker(label, hint, { changed, search, opened = () => {} }) {
   }
   input.addEventListener("keydown", onKey);
   input.addEventListener("focus", () => { opened(); open(true); });
-  input.addEventListener("blur", () => { open(false); if (input.value.trim()) add(input.value); });
+  const typed = () => { if (input.value.trim()) add(input.value); };
+  const left = debounce(() => { if (input.getRootNode().activeElement !== input) typed(); }, 300);
+  input.addEventListener("blur", () => { open(false); left(); });
   const searched = debounce(search, 120);
-  input.addEventListener("input", () => { searched(input.value); open(true); });
+  input.addEventListener("input", () => { typing(); searched(input.value); open(true); });
 
   return {
     node,
+    flush: typed,
     update(names, options, said) {
       if (names.join("\n") !== chosen.join("\n")) { chosen = [...names]; drawChips(); }
       if (options.join("\n") !== offered.join("\n")) { offered = [...options]; drawOptions(); }

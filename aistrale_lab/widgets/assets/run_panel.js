@@ -2,15 +2,21 @@
 
 const TYPED = 400; // milliseconds after the last key before the kernel is asked
 
-/** The form's text fields; each sends what was typed when the typing rests. */
-function makeForm(model, preview) {
+/**
+ * The form's fields; each sends what was typed when the typing rests, and when `flush`
+ * is called: a button acts on what is seen. `typing` is told that the kernel has yet to
+ * judge what is typed.
+ */
+function makeForm(model, preview, typing) {
   const controls = new Map();
+  const resting = [];
   const send = (name, value) => act(model, "edit", { [name]: value });
 
   function typed(name, label, hint, attributes = {}, tag = "input") {
     const control = h(tag, { type: tag === "input" ? "text" : false, spellcheck: "false", ...attributes });
     const later = debounce((value) => send(name, value), TYPED);
-    control.addEventListener("input", () => later(control.value));
+    resting.push(later);
+    control.addEventListener("input", () => { typing(); later(control.value); });
     control.addEventListener("change", () => later(control.value));
     controls.set(name, control);
     return field(label, control, hint);
@@ -23,11 +29,13 @@ function makeForm(model, preview) {
     changed: (names) => send("models", names),
     search: (text) => act(model, "search_models", { text }),
     opened: () => act(model, "list_models"),
+    typing,
   });
   let known = [];
   const scorers = makePicker("Scorers", "NAME or NAME:ARGUMENT; none: answers are only kept", {
     changed: (names) => send("scorers", names),
     search: (text) => scorers.update(model.get("state").form.scorers, known.filter((n) => n.includes(text)), ""),
+    typing,
   });
   const fresh = h("input", { type: "checkbox", on: { change: () => send("fresh", fresh.checked) } });
   const node = h("fieldset", { class: "al-form" },
@@ -67,7 +75,8 @@ function makeForm(model, preview) {
     }
     node.disabled = state.phase === "running" || state.phase === "stopping";
   }
-  return { node, update };
+  const flush = () => [...resting, models, scorers].forEach((one) => one.flush());
+  return { node, update, flush };
 }
 
 /** The first sample as it will be sent. */
@@ -174,11 +183,11 @@ function makeCode() {
 }
 
 /** Run, Stop, Resume: only what can be done is there. */
-function makeButtons(model) {
-  const run = button("Run", () => act(model, "run"), { class: "al-primary" });
+function makeButtons(model, flush) {
+  const run = button("Run", () => { flush(); act(model, "run"); }, { class: "al-primary" });
   const stop = button("Stop", () => act(model, "stop"));
-  const resume = button("Resume", () => act(model, "resume"), { class: "al-primary" });
-  const failed = button("Send failed again", () => act(model, "resume", { failed: true }));
+  const resume = button("Resume", () => { flush(); act(model, "resume"); }, { class: "al-primary" });
+  const failed = button("Send failed again", () => { flush(); act(model, "resume", { failed: true }); });
   const node = h("div", { class: "al-bar al-buttons", role: "group", "aria-label": "Run" }, run, stop, resume, failed);
   function update(state) {
     const busy = state.phase === "running" || state.phase === "stopping";
@@ -195,7 +204,7 @@ function makeButtons(model) {
       [run, stop, resume].find((one) => !one.hidden)?.focus();
     }
   }
-  return { node, update };
+  return { node, update, typing: () => { run.disabled = false; } };
 }
 
 /** Draw a text only where there is one. */
@@ -207,14 +216,14 @@ function makeLine(className, label = "") {
 function render({ model, el }) {
   const root = makeRoot(el, "run-panel", "Run panel");
   const preview = makePreview();
-  const form = makeForm(model, preview.node);
+  const form = makeForm(model, preview.node, () => buttons.typing());
   const plan = makeLine("al-plan");
   const known = makeLine("al-muted");
   const problem = makeLine("al-problem");
   const notice = liveLine(true);
   const said = liveLine();
   const sums = makeLine("al-muted");
-  const buttons = makeButtons(model);
+  const buttons = makeButtons(model, () => form.flush());
   const lanes = makeLanes(model.get("state").headings);
   const errors = makeErrors();
   const code = makeCode();
