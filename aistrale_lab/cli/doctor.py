@@ -12,7 +12,7 @@ from aistrale_lab.cli.showing import Showing
 from aistrale_lab.errors import ConfigError, LabError, StoreError
 from aistrale_lab.lab.provenance import provenance
 from aistrale_lab.settings import FILE_NAME, WELL_KNOWN_KEYS, Settings, load_settings
-from aistrale_lab.store.database import Database, parse_url
+from aistrale_lab.store.database import Database, parse_url, shown
 from aistrale_lab.store.migrations import HEAD, VERSION_TABLE
 
 Version = tuple[int, ...]
@@ -70,7 +70,7 @@ def _store(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {"url": None, "state": None, "fault": None}
     try:
         url = parse_url(text)
-        found["url"] = url.render_as_string(hide_password=True)
+        found["url"] = shown(url)
         path = Path(url.database or "")
         if url.get_backend_name() == "sqlite" and not path.exists():
             return found | _absent(path)

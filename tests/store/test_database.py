@@ -2,6 +2,7 @@
 
 import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -218,7 +219,26 @@ def test_a_store_that_can_only_be_read_is_read(url: str, task: Task) -> None:
     assert runs == [(RUN,)]
 
 
-@pytest.mark.parametrize("earlier", ["0001", "0002"])
+STEPS = sorted(
+    step.name[:4]
+    for step in Path(migrations.__file__).with_name("versions").glob("[0-9]*.py")
+)
+
+
+@pytest.mark.parametrize("number", [2, 5])
+def test_those_who_open_an_empty_database_at_once_find_one_schema(
+    postgres_url: str, number: int
+) -> None:
+    with ThreadPoolExecutor(number) as threads:
+        stores = [*threads.map(Store.open, [postgres_url] * number)]
+    found = [store.list_runs() for store in stores]
+    for store in stores:
+        store.close()
+
+    assert found == [[]] * number
+
+
+@pytest.mark.parametrize("earlier", STEPS[:-1])
 def test_a_store_of_an_earlier_schema_is_brought_up_and_keeps_its_rows(
     url: str, task: Task, earlier: str
 ) -> None:

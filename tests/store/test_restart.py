@@ -1,0 +1,49 @@
+"""PostgreSQL killed under a store: answers wait until it is back, each stored once."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from servers.postgres import Postgres
+from sqlalchemy import select
+
+from aistrale_lab.domain.runs import Attempt
+from aistrale_lab.domain.tasks import Task
+from aistrale_lab.store.results import Store
+from aistrale_lab.store.writing import ATTEMPTS, RESULTS
+from tests.store.conftest import add_run, make_result
+
+TRIED = Attempt(
+    number=1,
+    started_at=datetime.now(UTC),
+    duration=0.1,
+    error_type="ServerError",
+    error="bad",
+)
+
+
+async def test_answers_wait_for_a_killed_server_and_are_stored_once(
+    postgres: Postgres, postgres_url: str, task: Task
+) -> None:
+    store = Store.open(postgres_url)
+    add_run(store, task)
+    saved = asyncio.Event()
+
+    async def save(worker: int) -> None:
+        for n in range(30):
+            name = f"w{worker}-{n}"
+            await store.recorder.save(make_result(name, failed_attempts=(TRIED,)))
+            saved.set()
+
+    saving = asyncio.gather(*(save(worker) for worker in range(8)))
+    await asyncio.wait_for(saved.wait(), 60)
+    await asyncio.to_thread(postgres.kill)
+    waits = not saving.done()
+    await asyncio.to_thread(postgres.start)
+    await saving
+
+    rows = [row.sample_id for row in store.read(select(RESULTS))]
+    tries = [row.sample_id for row in store.read(select(ATTEMPTS))]
+    store.close()
+    assert waits
+    assert sorted(rows) == sorted({f"w{w}-{n}" for w in range(8) for n in range(30)})
+    assert sorted(tries) == sorted(rows)
