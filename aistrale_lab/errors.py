@@ -98,9 +98,16 @@ class StoreError(LabError):
 
 
 class BudgetError(LabError):
-    """The money that was allowed does not cover the next call."""
+    """The money that was allowed does not cover the next call.
+
+    `retry_after` are the seconds until there is more, None if nobody knows.
+    """
 
     status_code = 402
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class AccessError(LabError):

@@ -75,6 +75,8 @@ class ServerSettings(BaseSettings):
     user_rpm: int | None = Field(default=None, ge=1)
     user_tpm: int | None = Field(default=None, ge=1)
     user_budget_usd: Decimal | None = Field(default=None, ge=0)
+    user_concurrency: int = Field(default=64, ge=1)
+    """Calls that a user may have under way at once, in each process."""
     max_tokens: int = Field(default=4096, ge=1)
     """The most that an answer may have, and what it has if nobody says."""
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)

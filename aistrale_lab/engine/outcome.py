@@ -9,7 +9,7 @@ from time import perf_counter
 
 from aistrale_lab.domain.chat import Chunk, Completion, FinishReason, Usage
 from aistrale_lab.domain.runs import Attempt, Timing
-from aistrale_lab.errors import RunnerError
+from aistrale_lab.errors import ConnectionFailedError, RunnerError
 
 Hear = Callable[[Chunk], None]
 """Takes a piece of an answer as it comes."""
@@ -81,9 +81,13 @@ class Outcome:
 
     @property
     def unbilled(self) -> bool:
-        """Whether the provider said no before it began to answer."""
-        status = self.error.status if self.error else None
-        return status is not None and status >= 400 and not self.heard.moments
+        """Whether the provider said no before it began, or was not reached at all."""
+        error = self.error
+        if error is None or self.heard.moments:
+            return False
+        if isinstance(error, ConnectionFailedError) and error.code == "unreachable":
+            return True
+        return error.status is not None and error.status >= 400
 
     def timing(self, *, streamed: bool) -> Timing:
         """The times of the last attempt; unknown ones of a replayed answer."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aistrale_lab.domain.calls import Answer
 from aistrale_lab.domain.chat import Chunk, GenerateConfig
 from aistrale_lab.domain.runs import RunStatus
-from aistrale_lab.domain.tasks import Task
+from aistrale_lab.domain.tasks import ModelRef, Task
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
 from aistrale_lab.lab.asking import Asking, Keep, Said, check_asked
@@ -31,6 +31,7 @@ from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.progress import watched
 from aistrale_lab.lab.scoring import Scoring
 from aistrale_lab.logs import Log
+from aistrale_lab.pricing import Price
 from aistrale_lab.scorers.base import NamedScorer, check_targets, make_scorers
 from aistrale_lab.settings import Settings, load_settings
 from aistrale_lab.store.batches import Batches
@@ -105,6 +106,15 @@ class Lab:
     def settings(self) -> Settings:
         """What is set, for a server over this bench."""
         return self._settings
+
+    @property
+    def asking(self) -> Asking:
+        """What `ask` and `stream` go through, for a server over this bench."""
+        return self._asking
+
+    def price(self, model: str) -> Price | None:
+        """What a model's calls cost, None if nobody told; raises ConfigError."""
+        return self._launcher.place(ModelRef.parse(model), RunOptions())[1]
 
     @property
     def store(self) -> Store:

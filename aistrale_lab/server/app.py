@@ -7,13 +7,14 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from aistrale_lab.errors import ConfigError
 from aistrale_lab.lab.bench import Lab
-from aistrale_lab.server import errors
+from aistrale_lab.server import errors, inference
 from aistrale_lab.server.doors import routes_of
 from aistrale_lab.server.guard import Guard
 from aistrale_lab.server.headers import Border
 from aistrale_lab.server.metrics import Measured, Metrics
 from aistrale_lab.server.passwords import Passwords
-from aistrale_lab.server.routes import about, admin, auth, health, tokens
+from aistrale_lab.server.routes import about, admin, auth, health, openai_api, tokens
+from aistrale_lab.server.routes import inference as inference_routes
 from aistrale_lab.settings import ServerSettings
 from aistrale_lab.store.accounts import Accounts
 from aistrale_lab.store.sessions import Sessions
@@ -21,7 +22,15 @@ from aistrale_lab.store.sign_ins import SignIns
 from aistrale_lab.store.tokens import Tokens
 
 TITLE = "AISTRALE Lab"
-ROUTERS = (health.router, about.router, auth.router, tokens.router, admin.router)
+ROUTERS = (
+    health.router,
+    about.router,
+    auth.router,
+    tokens.router,
+    admin.router,
+    inference_routes.router,
+    openai_api.router,
+)
 
 SHORTEST_SECRET = 20
 WELL_KNOWN = ("changeme", "password", "secret", "metrics", "token", "example")
@@ -34,7 +43,13 @@ def make_app(bench: Lab, settings: ServerSettings | None = None) -> FastAPI:
     ConfigError if a route has no door, or a configured secret can be guessed.
     """
     settings = settings or bench.settings.server
-    app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title=TITLE,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=inference.lifespan,
+    )
     errors.add_handlers(app)
     _share(app, bench, settings)
     app.add_middleware(Border)
@@ -70,6 +85,7 @@ def _share(app: FastAPI, bench: Lab, settings: ServerSettings) -> None:
     state.settings = settings
     state.metrics = Metrics()
     state.passwords = Passwords()
+    inference.share(app, bench, settings)
     state.accounts = Accounts(bench.store)
     state.sign_ins = SignIns(bench.store)
     state.tokens = Tokens(bench.store)

@@ -1,5 +1,6 @@
 """Who makes a request, as far as the server has proof of it."""
 
+from decimal import Decimal
 from typing import Literal, get_args
 
 from fastapi import Request
@@ -23,6 +24,10 @@ class Caller(Value):
     scopes: frozenset[Scope]
     token_id: str | None = None
     session_id: str | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    budget_usd: Decimal | None = None
+    """Limits of the user's own; None: the server's."""
 
     @property
     def viewer(self) -> Viewer:

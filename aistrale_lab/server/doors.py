@@ -28,6 +28,7 @@ class Door:
 
     signed_in: bool = True
     cookie_only: bool = False
+    token_only: bool = False
     admin: bool = False
     scope: Scope | None = None
     scraper: bool = False
@@ -47,6 +48,11 @@ METRICS = Door(cookie_only=True, admin=True, scraper=True)
 def USER(scope: Scope, *, max_body: int | None = None) -> Door:
     """A session, or a token with that scope."""
     return Door(scope=scope, max_body=max_body)
+
+
+def TOKEN(scope: Scope) -> Door:
+    """A token with that scope, and no session."""
+    return Door(scope=scope, token_only=True)
 
 
 class Guard(Protocol):
@@ -127,6 +133,8 @@ async def _pass(which: Door, request: Request) -> None:
     if caller is None:
         raise NotSignedInError("sign in first")
     request.state.caller = caller
+    if which.token_only and caller.token_id is None:
+        raise NotSignedInError("send a token: Authorization: Bearer ...")
     if which.cookie_only and caller.session_id is None:
         raise ForbiddenError("a token cannot do this; sign in")
     if which.admin and not caller.admin:

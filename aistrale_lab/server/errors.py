@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from aistrale_lab.errors import LabError, RunnerError, StoreError, ThrottledError
+from aistrale_lab.server import openai_errors
 
 STORE_RETRY_AFTER = 5
 """Seconds after which a client may ask again when the database is away."""
@@ -72,7 +73,7 @@ def envelope(
     headers: Mapping[str, str] | None = None,
     fields: list[dict[str, str]] | None = None,
 ) -> Response:
-    """The answer to a request that failed."""
+    """The answer to a request that failed; to OpenAI's clients, in their form."""
     fault: dict[str, Any] = {
         "status_code": status_code,
         "error_type": error_type,
@@ -81,7 +82,22 @@ def envelope(
     }
     if fields is not None:
         fault["fields"] = fields
-    return JSONResponse({"error": fault}, status_code, headers=dict(headers or {}))
+    body: dict[str, Any] = {"error": fault}
+    if request.url.path.startswith(openai_errors.PATHS):
+        told = "; ".join(f"{one['field']}: {one['message']}" for one in fields or ())
+        status_code = openai_errors.status_in_openai(status_code)
+        body = openai_errors.error_in_openai(status_code, error_type, told or message)
+    return JSONResponse(body, status_code, headers=dict(headers or {}))
+
+
+def fault_of(request: Request, error: LabError) -> dict[str, Any]:
+    """The fault of an answer that has begun already."""
+    return {
+        "status_code": status_of(error),
+        "error_type": type(error).__name__,
+        "message": message_of(error),
+        "request_id": request_id_of(request),
+    }
 
 
 def request_id_of(request: Request) -> str:

@@ -92,4 +92,7 @@ def _caller(
         scopes=scopes,
         token_id=token_id,
         session_id=session_id,
+        rpm=user.rpm,
+        tpm=user.tpm,
+        budget_usd=user.budget_usd,
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from aistrale_lab.server import cookies
+from aistrale_lab.server import cookies, openai_errors
 from aistrale_lab.server.doors import Door, routes_of
 
 REFERENCE = "#/components/schemas/Envelope"
@@ -29,21 +29,25 @@ def document(app: FastAPI) -> dict[str, Any]:
     for method, path, door in routes_of(app):
         operation = made.get("paths", {}).get(path, {}).get(method.lower())
         if operation is not None:
-            _describe(operation, door)
+            _describe(operation, door, openai=path.startswith(openai_errors.PATHS))
     for name in ("HTTPValidationError", "ValidationError"):
         components.get("schemas", {}).pop(name, None)
     return made
 
 
-def _describe(operation: dict[str, Any], door: Door) -> None:
+def _describe(operation: dict[str, Any], door: Door, *, openai: bool) -> None:
     responses = operation["responses"]
+    schema = openai_errors.SCHEMA if openai else {"$ref": REFERENCE}
     for code in _codes(operation, door):
-        responses[code] = {
+        status = openai_errors.status_in_openai(int(code)) if openai else code
+        responses[str(status)] = {
             "description": SAYS[code],
-            "content": {"application/json": {"schema": {"$ref": REFERENCE}}},
+            "content": {"application/json": {"schema": schema}},
         }
+    if openai:
+        responses.pop("422", None)
     if door.signed_in:
-        operation["security"] = [{"session": []}]
+        operation["security"] = [] if door.token_only else [{"session": []}]
         if not door.cookie_only or door.scraper:
             operation["security"].append({"token": []})
 

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
@@ -43,6 +45,23 @@ class _Batch:
     refused: list[tuple[Row, Waiter]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Question:
+    """What was asked in a call whose cost nobody knows."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Spent:
+    """USD of the calls whose cost is known, and the other calls."""
+
+    usd: Decimal
+    unknown: list[Question]
+
+
 class Calls:
     """Stores calls through the store's recorder.
 
@@ -52,6 +71,7 @@ class Calls:
 
     def __init__(self, store: Store, *, patience: float = PATIENCE) -> None:
         self._recorder = store.recorder
+        self._read = store.read
         self._spool = CallSpool(store.path, store.url)
         self._patience = patience
         self._pending: deque[tuple[Row, Waiter]] = deque()
@@ -76,6 +96,23 @@ class Calls:
             await done
         finally:
             patience.cancel()
+
+    def spent(self, user_id: str, since: datetime) -> Spent:
+        """What the calls of a user have cost that were begun since then."""
+        mine = (CALLS.c.user_id == user_id, CALLS.c.started_at >= since)
+        cost = CALLS.c.cost_usd
+        known = (
+            select(cost, func.count().label("calls"))
+            .where(*mine, cost.is_not(None))
+            .group_by(cost)
+        )
+        unknown = select(
+            CALLS.c.provider, CALLS.c.model, CALLS.c.messages, CALLS.c.config
+        ).where(*mine, cost.is_(None))
+        total = sum(
+            (Decimal(row.cost_usd) * row.calls for row in self._read(known)), Decimal(0)
+        )
+        return Spent(total, [_question(row) for row in self._read(unknown)])
 
     def kept(self) -> int:
         """How many files wait to be taken in."""
@@ -171,6 +208,14 @@ def _insert(connection: Connection, rows: Sequence[Row]) -> None:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     connection.execute(
         dialect.insert(CALLS).on_conflict_do_nothing(index_elements=["id"]), list(rows)
+    )
+
+
+def _question(row: Any) -> Question:
+    return Question(
+        model=f"{row.provider}/{row.model}",
+        messages=tuple(Message.model_construct(**one) for one in row.messages),
+        max_tokens=row.config.get("max_tokens"),
     )
 
 

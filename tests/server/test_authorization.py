@@ -42,8 +42,8 @@ def open_to_all(status: int, body: dict[str, Any] | None = None) -> Row:
     return Row(status, status, status, status, status, body)
 
 
-def signed_in(status: int) -> Row:
-    return Row(401, status, status, status, status)
+def signed_in(status: int, body: dict[str, Any] | None = None) -> Row:
+    return Row(401, status, status, status, status, body)
 
 
 def with_cookie(status: int, body: dict[str, Any] | None = None) -> Row:
@@ -59,9 +59,16 @@ def admins(status: int, body: dict[str, Any] | None = None) -> Row:
     return Row(401, 403, 403, status, 403, body)
 
 
+def with_token(status: int, body: dict[str, Any] | None = None) -> Row:
+    """No cookie passes: OpenAI's clients know none."""
+    return Row(401, 401, 401, 401, status, body)
+
+
 NEW = "a name that is not taken"
 LOGIN = {"name": "nobody", "password": "wrong password"}
 CHANGE = {"current": PASSWORD, "new": "another horse, another battery"}
+QUESTION = {"model": "embedded/echo", "inputs": "hello"}
+CHAT = {"model": "embedded/echo", "messages": [{"role": "user", "content": "hello"}]}
 
 MATRIX: dict[tuple[Method, Path], Row] = {
     ("GET", "/health"): open_to_all(200),
@@ -83,6 +90,10 @@ MATRIX: dict[tuple[Method, Path], Row] = {
     ("POST", "/api/v1/admin/users/{user_id}/reset"): admins(200),
     ("GET", "/api/v1/admin/users/{user_id}/sessions"): admins(200),
     ("DELETE", "/api/v1/admin/users/{user_id}/sessions"): admins(204),
+    ("POST", "/api/v1/inference"): signed_in(200, QUESTION),
+    ("GET", "/api/v1/models"): signed_in(200),
+    ("POST", "/v1/chat/completions"): with_token(200, CHAT),
+    ("GET", "/v1/models"): with_token(200),
 }
 
 OPEN_ROUTES = {

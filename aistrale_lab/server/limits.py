@@ -1,0 +1,146 @@
+"""What each user may use: calls at once, calls and tokens a minute, money a month."""
+
+import asyncio
+from collections import Counter
+from decimal import Decimal
+
+from sqlalchemy import Connection
+
+from aistrale_lab.domain.calls import Answer
+from aistrale_lab.errors import ThrottledError
+from aistrale_lab.lab.asking import Asked
+from aistrale_lab.server.caller import Caller
+from aistrale_lab.server.money import Money
+from aistrale_lab.settings import ServerSettings
+from aistrale_lab.store import rates
+from aistrale_lab.store.recorder import Recorder
+
+
+class Limits:
+    """Admits calls. The rates are those of all processes over the store.
+
+    Belongs to the server's loop.
+    """
+
+    def __init__(
+        self, settings: ServerSettings, recorder: Recorder, money: Money
+    ) -> None:
+        self._settings = settings
+        self._recorder = recorder
+        self._money = money
+        self._under_way: Counter[str] = Counter()
+
+    async def admit(self, caller: Caller, asked: Asked) -> "Admission":
+        """Admit a call, which must be ended.
+
+        Raises ThrottledError, or BudgetError; then nothing is used up.
+        """
+        user_id = caller.user_id
+        if self._under_way[user_id] >= self._settings.user_concurrency:
+            raise ThrottledError(
+                f"you have {self._settings.user_concurrency} calls under way",
+                retry_after=1,
+            )
+        self._under_way[user_id] += 1
+        admission = Admission(self, caller, tokens=_estimate(asked))
+        try:
+            await self._reserve(admission, asked)
+            await self._take(admission)
+        except BaseException:
+            admission.end()
+            raise
+        admission.sent = True
+        return admission
+
+    def leave(self, admission: "Admission", answer: Answer | None) -> None:
+        """Settle what was used: what a call took whose answer is not known is kept."""
+        user_id = admission.caller.user_id
+        self._under_way[user_id] -= 1
+        if not self._under_way[user_id]:
+            del self._under_way[user_id]
+        if admission.reserved is not None:
+            cost = answer.cost if answer else None
+            cost = cost if admission.sent else Decimal(0)
+            self._money.settle(user_id, admission.reserved, cost)
+        used = _used(answer)
+        tpm = self._tpm(admission.caller)
+        if tpm and used is not None:
+            key, units = f"user:{user_id}:tokens", used - admission.tokens
+            self._recorder.call(
+                lambda c: rates.take(c, key, units=units, per_minute=tpm)
+            )
+
+    async def _take(self, admission: "Admission") -> None:
+        caller, tpm = admission.caller, self._tpm(admission.caller)
+        rpm = caller.rpm or self._settings.user_rpm
+        if not rpm and not tpm:
+            return
+
+        def take(connection: Connection) -> None:
+            if rpm:
+                _draw(connection, f"user:{caller.user_id}:calls", 1, rpm, "calls")
+            if tpm:
+                key = f"user:{caller.user_id}:tokens"
+                _draw(connection, key, admission.tokens, tpm, "tokens")
+
+        await asyncio.wrap_future(self._recorder.call(take))
+
+    async def _reserve(self, admission: "Admission", asked: Asked) -> None:
+        budget = admission.caller.budget_usd
+        if budget is None:
+            budget = self._settings.user_budget_usd
+        if budget is not None:
+            admission.reserved = await self._money.reserve(
+                admission.caller.user_id,
+                budget,
+                str(asked.model),
+                asked.messages,
+                asked.config.max_tokens or self._settings.max_tokens,
+            )
+
+    def _tpm(self, caller: Caller) -> int | None:
+        return caller.tpm or self._settings.user_tpm
+
+
+class Admission:
+    """A call that was let in. `answer` is what became of it, as soon as known."""
+
+    def __init__(self, limits: Limits, caller: Caller, *, tokens: int) -> None:
+        self.caller = caller
+        self.tokens = tokens
+        self.sent = False
+        self.reserved: Decimal | None = None
+        self.answer: Answer | None = None
+        self._limits: Limits | None = limits
+
+    def end(self) -> None:
+        """The call has ended, or nobody waits for it any more."""
+        limits, self._limits = self._limits, None
+        if limits is not None:
+            limits.leave(self, self.answer)
+
+
+def _draw(
+    connection: Connection, key: str, units: int, per_minute: int, what: str
+) -> None:
+    """What is raised undoes all that the same call has taken."""
+    wait = rates.try_take(connection, key, units=units, per_minute=per_minute)
+    if wait:
+        raise ThrottledError(
+            f"you may use {per_minute} {what} a minute", retry_after=wait
+        )
+
+
+def _estimate(asked: Asked) -> int:
+    """Tokens to charge in advance: four characters make about one."""
+    size = sum(len(message.text) for message in asked.messages)
+    return size // 4 + (asked.config.max_tokens or 0)
+
+
+def _used(answer: Answer | None) -> int | None:
+    if answer is None:
+        return None
+    usage = answer.usage
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    return usage.input_tokens + usage.output_tokens
