@@ -22,6 +22,9 @@ Place = Callable[[ModelRef, RunOptions], tuple[Endpoint, Price | None]]
 CONCURRENCY = 256
 """Calls of one model that may be in flight at once."""
 
+RETRIES, LONGEST_WAIT = 3, 20.0
+"""Somebody waits for the answer: less patience than a run has."""
+
 MOST = 1_000
 """Lanes that are kept; beyond that, those without a call in flight are dropped."""
 
@@ -55,7 +58,9 @@ class Lanes:
 
     async def _make(self, ref: ModelRef) -> Lane:
         most = affordable_concurrency(CONCURRENCY, lanes=2)
-        options = RunOptions(concurrency=most)
+        options = RunOptions(
+            concurrency=most, retries=RETRIES, longest_wait=LONGEST_WAIT
+        )
         endpoint, price = await asyncio.to_thread(self._place, ref, options)
         return Lane(
             runner=await self._runner(endpoint, ref),

@@ -1,0 +1,173 @@
+"""What a user may use: calls and tokens a minute, money a month; each with a reason."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from servers.recorded import RecordedServer
+from servers.team import TeamServer
+
+import aistrale_lab as lab
+
+PRICED = """
+[prices."openai/large"]
+input_mtok = 0
+output_mtok = 10000
+"""
+QUESTION = "What is 2 + 2?"
+
+
+@contextmanager
+def serving(store_url: str, **settings: Any) -> Iterator[TeamServer]:
+    with lab.Lab.open(store_url) as bench, TeamServer(bench, **settings) as team:
+        yield team
+
+
+@pytest.fixture
+def priced(environment: None, tmp_path: Path) -> None:
+    """A token that `openai/large` says costs a cent."""
+    (tmp_path / "aistrale.toml").write_text(PRICED)
+
+
+def ask(client: httpx2.Client, *, tokens: int = 10, **more: Any) -> httpx2.Response:
+    body = {"model": "openai/large", "inputs": QUESTION, **more}
+    return client.post(
+        "/api/v1/inference", json={**body, "config": {"max_tokens": tokens}}
+    )
+
+
+def statuses(answers: list[httpx2.Response]) -> list[int]:
+    return [answer.status_code for answer in answers]
+
+
+def test_calls_a_minute_are_those_of_all_servers_over_a_store(
+    environment: None, store_url: str
+) -> None:
+    with serving(store_url, user_rpm=3) as one, serving(store_url, user_rpm=3) as other:
+        ann, bob = one.add_user("ann"), one.add_user("bob")
+        with one.bearer(ann) as here, other.bearer(ann) as there:
+            answers = [ask(client) for client in (here, there, here, there, here)]
+        with other.bearer(bob) as client:
+            unlimited = ask(client)
+
+    assert statuses(answers) == [200, 200, 200, 429, 429]
+    assert 1 <= int(answers[3].headers["retry-after"]) <= 20
+    assert answers[3].json()["error"]["error_type"] == "ThrottledError"
+    assert unlimited.status_code == 200
+
+
+def test_a_users_own_limit_goes_before_the_servers(
+    environment: None, store_url: str
+) -> None:
+    with serving(store_url, user_rpm=1) as team:
+        ann = team.add_user("ann")
+        team.app.state.accounts.change(ann.id, {"rpm": 2})
+        with team.bearer(ann) as client:
+            answers = [ask(client) for _ in range(3)]
+
+    assert statuses(answers) == [200, 200, 429]
+
+
+def test_tokens_are_charged_in_advance_and_given_back(
+    environment: None, store_url: str
+) -> None:
+    """Each call says 11 tokens were used, and may have used more than 500."""
+    with serving(store_url, user_tpm=1000) as team:
+        with team.bearer(team.add_user("ann")) as client:
+            small = [ask(client, tokens=500) for _ in range(5)]
+            large = ask(client, tokens=990)
+
+    assert statuses(small) == [200] * 5
+    assert large.status_code == 429
+
+
+def test_a_refused_call_uses_nothing_up(environment: None, store_url: str) -> None:
+    with serving(store_url, user_rpm=2, user_tpm=400) as team:
+        with team.bearer(team.add_user("ann")) as client:
+            first = [ask(client, tokens=300)]
+            refused = [ask(client, tokens=1000) for _ in range(3)]
+            last = ask(client, tokens=10)
+
+    assert statuses(first + refused) == [200, 429, 429, 429]
+    assert last.status_code == 200
+
+
+def test_money_is_refused_before_it_is_spent(
+    priced: None, store_url: str, server: RecordedServer
+) -> None:
+    """An answer costs a cent, and can cost ten at most: its ten tokens."""
+    with serving(store_url, user_budget_usd="0.13") as team:
+        with team.bearer(team.add_user("ann")) as client:
+            answers = [ask(client) for _ in range(6)]
+
+    assert statuses(answers) == [200] * 4 + [402] * 2
+    assert answers[-1].json()["error"]["error_type"] == "BudgetError"
+    assert "0.09 USD are left" in answers[-1].json()["error"]["message"]
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert server.calls.total() == 4
+
+
+def test_what_was_spent_is_known_to_the_next_process(
+    priced: None, store_url: str
+) -> None:
+    with serving(store_url, user_budget_usd="0.12") as team:
+        ann = team.add_user("ann")
+        with team.bearer(ann) as client:
+            first = [ask(client) for _ in range(3)]
+    with serving(store_url, user_budget_usd="0.12") as team:
+        with team.bearer(ann) as client:
+            second = ask(client)
+
+    assert statuses(first) == [200, 200, 200]
+    assert second.status_code == 402
+
+
+def test_a_call_whose_cost_nobody_knows_counts_in_full(
+    priced: None, store_url: str, server: RecordedServer
+) -> None:
+    server.delay = 60.0
+    with serving(store_url, user_budget_usd="0.15") as team:
+        ann = team.add_user("ann")
+        with team.bearer(ann) as client:
+            with pytest.raises(httpx2.TimeoutException):
+                client.post(
+                    "/api/v1/inference",
+                    json={
+                        "model": "openai/large",
+                        "inputs": QUESTION,
+                        "config": {"max_tokens": 10},
+                    },
+                    timeout=1.5,
+                )
+    server.delay = 0.0
+    with serving(store_url, user_budget_usd="0.15") as team, team.bearer(ann) as client:
+        second = ask(client)
+
+    assert second.status_code == 402, "of 15 cents, the one that was left may cost ten"
+
+
+def test_a_call_that_the_provider_refused_costs_nothing(
+    priced: None, store_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "aistrale.toml").write_text(PRICED + PRICED.replace("large", "none"))
+    with serving(store_url, user_budget_usd="0.1") as team:
+        with team.bearer(team.add_user("ann")) as client:
+            refused = [ask(client, model="openai/none") for _ in range(3)]
+            good = ask(client)
+
+    assert statuses(refused) == [404] * 3
+    assert good.status_code == 200
+
+
+def test_with_a_budget_a_model_needs_a_price(priced: None, store_url: str) -> None:
+    with serving(store_url, user_budget_usd="1") as team:
+        with team.bearer(team.add_user("ann")) as client:
+            unknown = ask(client, model="openai/small")
+            free = ask(client, model="embedded/echo")
+
+    assert unknown.status_code == 402
+    assert "has no price" in unknown.json()["error"]["message"]
+    assert free.status_code == 200
