@@ -26,7 +26,8 @@ def speed_section(material: Material, pictures: Sequence[Block]) -> Section:
         "time to the first token. Waiting for a place and between attempts is not in "
         "them."
     )
-    blocks = [grid(time_columns(material.objects)), Line(told, "muted"), *pictures]
+    times = grid(time_columns(material.objects), links=material.run_links)
+    blocks = [times, Line(told, "muted"), *pictures]
     return Section("speed", "Speed", blocks)
 
 
@@ -42,7 +43,7 @@ def cost_section(material: Material) -> Section:
             cells = [figures.count(run["usage"][field]) for run in runs]
             columns.append(Column(heading, cells))
     columns += [cost, _each_thousand(runs), *_prices(material.runs)]
-    blocks: list[Block] = [grid(columns)]
+    blocks: list[Block] = [grid(columns, links=material.run_links)]
     if any(run["usage"]["unknown"] for run in runs):
         told = "≥ marks a sum without the answers that came without token counts."
         blocks.append(Line(told, "muted"))

@@ -11,6 +11,7 @@ from aistrale_lab.report.differences import comparison_section
 from aistrale_lab.report.examples import flipped_section, worst_section
 from aistrale_lab.report.failures import failures_section
 from aistrale_lab.report.findings import findings_section, key_figures, subject
+from aistrale_lab.report.links import NOWHERE, Links
 from aistrale_lab.report.material import find_evidence, read_material
 from aistrale_lab.report.pictures import compare_picture, summary_pictures
 from aistrale_lab.report.plan import plan_section, provenance_section
@@ -21,13 +22,19 @@ QUALITY, TIMES, *FRONTS = PLOTS
 """The titles of the plots, by the section that they stand in."""
 
 
-def describe(experiment: Experiment, *, title: str = "", drawn: bool = True) -> Report:
+def describe(
+    experiment: Experiment,
+    *,
+    title: str = "",
+    drawn: bool = True,
+    links: Links = NOWHERE,
+) -> Report:
     """All that a report says of an experiment; `drawn` with its plots.
 
     Of the answers only the excerpts that are shown are read: neither time nor memory
     grows with the length of texts, and the report's own length is bounded.
     """
-    material = read_material(experiment)
+    material = read_material(experiment, links)
     evidence = find_evidence(material)
     pictures = summary_pictures(material, material.metric) if drawn else {}
 
@@ -45,13 +52,30 @@ def describe(experiment: Experiment, *, title: str = "", drawn: bool = True) -> 
             findings_section(material, evidence),
             plan_section(material),
             results_section(material, plots(QUALITY)),
-            leaderboard_section(evidence, plots(*FRONTS)),
+            leaderboard_section(evidence, plots(*FRONTS), links),
             comparison_section(evidence, compared),
             speed_section(material, plots(TIMES)),
             cost_section(material),
             worst_section(material, evidence),
             flipped_section(material, evidence),
             failures_section(material),
+            provenance_section(material),
+        ],
+        colophon=_colophon(experiment),
+    )
+
+
+def describe_so_far(experiment: Experiment, *, links: Links = NOWHERE) -> Report:
+    """What can be said of an experiment whose runs still go on, at little cost."""
+    material = read_material(experiment, links)
+    return Report(
+        title=shown(material.record.name, 2 * NAME),
+        subject=subject(material),
+        figures=key_figures(material),
+        sections=[
+            results_section(material, []),
+            failures_section(material),
+            plan_section(material),
             provenance_section(material),
         ],
         colophon=_colophon(experiment),

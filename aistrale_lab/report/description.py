@@ -69,6 +69,7 @@ class Grid:
 
     `axis` is the lowest and the highest value that the bars can show, `zero` the place
     of a line at zero, `legend` says how to read them. `note` says what is left out.
+    `links` are addresses of what the rows are about.
     """
 
     kind: ClassVar[str] = "grid"
@@ -80,6 +81,7 @@ class Grid:
     axis: tuple[str, str] = ("", "")
     zero: float | None = None
     legend: str = ""
+    links: Sequence[str] = ()
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
@@ -100,13 +102,17 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one run said to a sample, how it was judged, and what is left out."""
+    """What one run said to a sample, how it was judged, and what is left out.
+
+    `href` is the address of all that is known of it.
+    """
 
     who: str
     text: str
     verdict: str
     state: State = ""
     note: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)

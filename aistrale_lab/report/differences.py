@@ -1,6 +1,7 @@
 """The two best runs against each other, and all pairs of runs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from aistrale_lab.analysis.compare_tables import (
     compare_columns,
@@ -21,15 +22,14 @@ def comparison_section(evidence: Evidence, pictures: Sequence[Block]) -> Section
     if evidence.comparison is None:
         blocks.append(Line(f"Nothing is compared: {evidence.unlike}.", "muted"))
     else:
-        blocks += _compared(evidence, pictures)
+        blocks += [*compared_blocks(dict(evidence.found)), *pictures]
     for board in list(evidence.boards.values())[:1]:
         blocks += pair_blocks(board)
     return Section("comparison", "Comparison", blocks)
 
 
-def verdict_lines(evidence: Evidence) -> list[str]:
+def verdict_lines(found: dict[str, Any]) -> list[str]:
     """Which of the two scores higher on what, and which answers sooner."""
-    found = dict(evidence.found)
     if not found:
         return []
     said = verdicts(found)
@@ -38,8 +38,8 @@ def verdict_lines(evidence: Evidence) -> list[str]:
     return [shown(f"{line}.") for line in said]
 
 
-def _compared(evidence: Evidence, pictures: Sequence[Block]) -> list[Block]:
-    found = dict(evidence.found)
+def compared_blocks(found: dict[str, Any]) -> list[Block]:
+    """A comparison's JSON object: who, the verdicts, the table, what has no pair."""
     pairs = f"{found['pairs']:,} samples and epochs that both answered"
     clustered = found["clustered_by"]
     known = [
@@ -47,7 +47,7 @@ def _compared(evidence: Evidence, pictures: Sequence[Block]) -> list[Block]:
         ("baseline", f"{found['baseline_model']}, run {found['baseline']}"),
         ("pairs", pairs + (f", clustered by {clustered}" if clustered else "")),
     ]
-    said = [Line(line, "finding") for line in verdict_lines(evidence)]
+    said = [Line(line, "finding") for line in verdict_lines(found)]
     dropped = dropped_lines(found["dropped"])
     tests = (
         "p is of McNemar's exact test where scores are right or wrong and pairs stand "
@@ -59,5 +59,4 @@ def _compared(evidence: Evidence, pictures: Sequence[Block]) -> list[Block]:
         blocks.append(
             Line(f"Differences are candidate minus baseline; {tests}.", "muted")
         )
-    blocks += [Line(f"{line}.", "muted") for line in dropped]
-    return [*blocks, *pictures]
+    return blocks + [Line(f"{line}.", "muted") for line in dropped]

@@ -186,6 +186,7 @@ def _card(
                 material.names[key[0]] + (f", epoch {key[2]}" if epochs else ""),
                 texts[key],
                 _verdict(scores.get(key), metric, binary),
+                material.links.result(key),
             )
             for key in example.keys
             if key in texts
@@ -193,14 +194,17 @@ def _card(
     )
 
 
-def _answer(who: str, excerpt: Excerpt, verdict: tuple[str, State]) -> Answer:
+def _answer(
+    who: str, excerpt: Excerpt, verdict: tuple[str, State], href: str
+) -> Answer:
     note = "there is more of it" if excerpt.cut else ""
     if excerpt.error_type is not None:
         text = message(excerpt.text or "")
-        return Answer(who, text, f"failed: {name(excerpt.error_type)}", "failed", note)
+        failed = f"failed: {name(excerpt.error_type)}"
+        return Answer(who, text, failed, "failed", note, href)
     if not excerpt.text:
         note = "the answer is empty"
-    return Answer(who, shown(excerpt.text or ""), *verdict, note)
+    return Answer(who, shown(excerpt.text or ""), *verdict, note, href)
 
 
 def _verdict(score: float | None, metric: str, binary: bool) -> tuple[str, State]:

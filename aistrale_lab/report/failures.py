@@ -34,7 +34,10 @@ def failures_section(material: Material) -> Section:
     columns.append(
         Column("samples", [figures.count(run["samples"]) for run in material.objects])
     )
-    blocks: list[Block] = [grid(columns), *_examples(material)]
+    blocks: list[Block] = [
+        grid(columns, links=material.run_links),
+        *_examples(material),
+    ]
     return Section("failures", "Failures", blocks)
 
 
@@ -54,7 +57,7 @@ def _examples(material: Material) -> list[Card]:
             title=name(kind),
             remark=many(count, "sample"),
             passages=(),
-            answers=_answers(keys[str(kind)], texts, material.names),
+            answers=_answers(keys[str(kind)], texts, material),
         )
         for kind, count in kinds.items()
     ]
@@ -71,15 +74,16 @@ def _some(rows: pd.DataFrame) -> list[Key]:
 
 
 def _answers(
-    keys: Sequence[Key], texts: Mapping[Key, Excerpt], names: Mapping[str, str]
+    keys: Sequence[Key], texts: Mapping[Key, Excerpt], material: Material
 ) -> list[Answer]:
     return [
         Answer(
-            who=names[key[0]],
+            who=material.names[key[0]],
             text=message(texts[key].text or ""),
             verdict=f"sample {name(key[1])}",
             state="failed",
             note="there is more of it" if texts[key].cut else "",
+            href=material.links.result(key),
         )
         for key in keys
         if key in texts

@@ -64,7 +64,7 @@ def subject(material: Material) -> str:
 def _found(material: Material, evidence: Evidence) -> Iterator[str]:
     for board in evidence.boards.values():
         yield f"{board.verdict}."
-    yield from verdict_lines(evidence)
+    yield from verdict_lines(dict(evidence.found))
     if evidence.boards:
         return
     for run in material.objects:

@@ -20,8 +20,9 @@ def grid(
     axis: tuple[str, str] = ("", ""),
     zero: float | None = None,
     legend: str = "",
+    links: Sequence[str] = (),
 ) -> Grid:
-    """The columns as a table of a report; `bars` has one for each row."""
+    """The columns as a table of a report; `bars` and `links` have one for each row."""
     more = max(0, len(columns[0].cells) - ROWS) if columns else 0
     return Grid(
         [_cut(column) for column in columns],
@@ -32,6 +33,7 @@ def grid(
         axis=axis,
         zero=zero,
         legend=legend,
+        links=links[:ROWS],
     )
 
 

@@ -15,6 +15,7 @@ from aistrale_lab.analysis.run_tables import model_names
 from aistrale_lab.analysis.summary import compare_object, run_objects
 from aistrale_lab.errors import LabError
 from aistrale_lab.lab.experiment import Experiment
+from aistrale_lab.report.links import NOWHERE, Links
 from aistrale_lab.report.texts import name, shown
 from aistrale_lab.store.records import DatasetRecord, ExperimentRecord, RunRecord
 
@@ -42,6 +43,12 @@ class Material:
     results: pd.DataFrame
     objects: Sequence[dict[str, Any]]
     metrics: Sequence[str]
+    links: Links
+
+    @property
+    def run_links(self) -> list[str]:
+        """The addresses of the runs, in their order."""
+        return [self.links.run(run.id) for run in self.runs]
 
     @property
     def metric(self) -> str | None:
@@ -71,7 +78,7 @@ class Evidence:
         return list(dict.fromkeys([*ranked, *(run.id for run in runs)]))
 
 
-def read_material(experiment: Experiment) -> Material:
+def read_material(experiment: Experiment, links: Links = NOWHERE) -> Material:
     """Read all that a report needs besides a few excerpts of answers."""
     runs = experiment.runs
     results = experiment.measures_df()
@@ -87,6 +94,7 @@ def read_material(experiment: Experiment) -> Material:
         results=results,
         objects=objects,
         metrics=metrics,
+        links=links,
     )
 
 

@@ -50,7 +50,8 @@ def provenance_section(material: Material) -> Section:
         "packages": ", ".join(packages) or None,
         "tags": listed(record.tags),
     }
-    runs = grid(_run_columns(material.runs, material))
+    columns = _run_columns(material.runs, material)
+    runs = grid(columns, links=material.run_links)
     return Section("provenance", "Provenance", [Facts(facts(known)), runs])
 
 

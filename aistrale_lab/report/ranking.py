@@ -21,6 +21,7 @@ from aistrale_lab.report.description import (
     Section,
 )
 from aistrale_lab.report.grids import grid
+from aistrale_lab.report.links import Links
 from aistrale_lab.report.material import Evidence, Material
 from aistrale_lab.report.texts import name, shown
 
@@ -38,7 +39,7 @@ def results_section(material: Material, pictures: Sequence[Block]) -> Section:
     """Every run over all that it answered itself."""
     blocks: list[Block] = [
         Line("Each run over all the samples that it answered itself."),
-        grid(quality_columns(material.objects)),
+        grid(quality_columns(material.objects), links=material.run_links),
     ]
     methods = method_line(material.objects)
     if methods:
@@ -47,14 +48,16 @@ def results_section(material: Material, pictures: Sequence[Block]) -> Section:
     return Section("results", "Results", [*blocks, *pictures])
 
 
-def leaderboard_section(evidence: Evidence, pictures: Sequence[Block]) -> Section:
+def leaderboard_section(
+    evidence: Evidence, pictures: Sequence[Block], links: Links
+) -> Section:
     """By each metric, the runs over the samples that all of them answered."""
     blocks: list[Block] = [
         Line(f"There is no leaderboard: {reason}.", "muted")
         for reason in evidence.reasons
     ]
     for place, board in enumerate(evidence.boards.values()):
-        blocks += _ranked(board, None if place else evidence.front)
+        blocks += _ranked(board, None if place else evidence.front, links)
         blocks += [] if place else pictures
     if not (evidence.boards or evidence.reasons):
         blocks.append(Line("No answer was scored: there is nothing to rank.", "muted"))
@@ -88,7 +91,9 @@ def pair_blocks(board: Leaderboard) -> list[Block]:
     ]
 
 
-def _ranked(board: Leaderboard, front: pd.DataFrame | None) -> list[Block]:
+def _ranked(
+    board: Leaderboard, front: pd.DataFrame | None, links: Links
+) -> list[Block]:
     frame = board.to_df()
     low, high = (0.0, 1.0) if board.is_binary else _ends(frame, "mean")
     ends = ("0 %", "100 %") if board.is_binary else (f"{low:.3g}", f"{high:.3g}")
@@ -103,6 +108,7 @@ def _ranked(board: Leaderboard, front: pd.DataFrame | None) -> list[Block]:
             bars=list(_bars(frame, "mean", (low, high), full)),
             axis=ends,
             legend="a hollow mark is significantly worse than the best",
+            links=[links.run(str(run_id)) for run_id in frame["run_id"]],
         ),
         Line(
             f"Over {counted}{f'; left out: {left_out}' if left_out else ''}.", "muted"

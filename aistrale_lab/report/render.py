@@ -8,10 +8,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FunctionLoader,
+    StrictUndefined,
+)
 from markupsafe import Markup
 
 from aistrale_lab.report.description import Block, Line, Report
+
+FOLDER = files("aistrale_lab.report")
 
 POLICY = (
     "default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
@@ -60,7 +68,7 @@ def _body(blocks: Sequence[Block]) -> str:
 
 def page(template: str, **values: Any) -> str:
     """A page of the house's style, which alone its policy allows."""
-    style = _file("report.css")
+    style = (FOLDER / "static" / "house.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         _html()
@@ -106,13 +114,18 @@ def _begun(found: re.Match[str]) -> str:
     return f"{found[2]}\\{found[3]}"
 
 
+def html_environment(*first: BaseLoader) -> Environment:
+    """The templates of HTML; those of `first` go before those of the house."""
+    return _environment(*first, autoescape=True)
+
+
 def _file(name: str) -> str:
-    return (files("aistrale_lab.report") / "templates" / name).read_text("utf-8")
+    return (FOLDER / "templates" / name).read_text("utf-8")
 
 
-def _environment(**how: Any) -> Environment:
+def _environment(*first: BaseLoader, **how: Any) -> Environment:
     environment = Environment(
-        loader=FunctionLoader(_file),
+        loader=ChoiceLoader([*first, FunctionLoader(_file)]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -125,7 +138,7 @@ def _environment(**how: Any) -> Environment:
 
 @cache
 def _html() -> Environment:
-    return _environment(autoescape=True)
+    return html_environment()
 
 
 @cache
