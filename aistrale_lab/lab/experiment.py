@@ -10,7 +10,7 @@ from aistrale_lab.domain.tasks import Sample, Task
 from aistrale_lab.errors import NotFoundError, one_of
 from aistrale_lab.lab.comparing import compare_runs
 from aistrale_lab.scorers.base import parse_spec
-from aistrale_lab.store.excerpts import Excerpt, Key, read_excerpts
+from aistrale_lab.store.excerpts import Excerpt, Key, read_excerpts, read_scores
 from aistrale_lab.store.opened import OpenedResult, open_result
 from aistrale_lab.store.pages import (
     NUMBERS,
@@ -143,6 +143,10 @@ class Experiment:
     def excerpts(self, keys: Iterable[Key], *, longest: int) -> dict[Key, Excerpt]:
         """The beginnings of a few results' texts, by run, sample and epoch."""
         return read_excerpts(self._store, keys, longest=longest)
+
+    def scores(self, keys: Iterable[Key], scorer: str) -> dict[Key, float]:
+        """The scores that a scorer gave to a few results, where there are any."""
+        return read_scores(self._store, keys, scorer)
 
     def sample(self, sample_id: str) -> Sample:
         """One sample of the dataset; raises NotFoundError."""

@@ -104,7 +104,8 @@ class Picture:
 class Answer:
     """What one run said to a sample, how it was judged, and what is left out.
 
-    `href` is the address of all that is known of it.
+    `href` is the address of all that is known of it. `spans` are the text in parts
+    that are `same`, `added` or `removed`, if it is held against another one.
     """
 
     who: str
@@ -113,6 +114,7 @@ class Answer:
     state: State = ""
     note: str = ""
     href: str = ""
+    spans: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

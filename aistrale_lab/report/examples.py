@@ -182,10 +182,10 @@ def _card(
             if text is not None
         ],
         answers=[
-            _answer(
+            answer_of(
                 material.names[key[0]] + (f", epoch {key[2]}" if epochs else ""),
                 texts[key],
-                _verdict(scores.get(key), metric, binary),
+                verdict_of(scores.get(key), metric, binary),
                 material.links.result(key),
             )
             for key in example.keys
@@ -194,9 +194,10 @@ def _card(
     )
 
 
-def _answer(
+def answer_of(
     who: str, excerpt: Excerpt, verdict: tuple[str, State], href: str
 ) -> Answer:
+    """An answer with its verdict, or the error in its place; `href` leads to more."""
     note = "there is more of it" if excerpt.cut else ""
     if excerpt.error_type is not None:
         text = message(excerpt.text or "")
@@ -207,7 +208,7 @@ def _answer(
     return Answer(who, shown(excerpt.text or ""), *verdict, note, href)
 
 
-def _verdict(score: float | None, metric: str, binary: bool) -> tuple[str, State]:
+def verdict_of(score: float | None, metric: str, binary: bool) -> tuple[str, State]:
     """The score in words, and its mark."""
     if score is None:
         return f"{name(metric)} {figures.UNKNOWN}", ""

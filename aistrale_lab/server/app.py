@@ -12,6 +12,7 @@ from aistrale_lab.server.doors import routes_of
 from aistrale_lab.server.guard import Guard
 from aistrale_lab.server.headers import Border
 from aistrale_lab.server.metrics import Measured, Metrics
+from aistrale_lab.server.pages.setup import add_pages
 from aistrale_lab.server.passwords import Passwords
 from aistrale_lab.server.routes import about, admin, auth, health, openai_api, tokens
 from aistrale_lab.server.routes import inference as inference_routes
@@ -59,6 +60,7 @@ def make_app(bench: Lab, settings: ServerSettings | None = None) -> FastAPI:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
     for router in ROUTERS:
         app.include_router(router)
+    add_pages(app)
     list(routes_of(app))
     return app
 

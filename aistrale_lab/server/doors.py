@@ -116,7 +116,7 @@ def routes_of(app: FastAPI) -> Iterator[tuple[str, str, Door]]:
             for method in sorted(context.methods or ()):
                 yield method, str(context.path), door_of(route)
         elif isinstance(route, Mount) and isinstance(route.app, StaticFiles):
-            yield "GET", route.path, OPEN
+            yield "GET", f"{route.path}/{{file}}", OPEN
         else:
             path = getattr(route, "path", route)
             raise ConfigError(f"route {path!r} is no GuardedRoute: nothing guards it")

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 
 from aistrale_lab.errors import LabError, RunnerError, StoreError, ThrottledError
 from aistrale_lab.server import openai_errors
+from aistrale_lab.server.pages.errors import error_page, wants_page
 
 STORE_RETRY_AFTER = 5
 """Seconds after which a client may ask again when the database is away."""
@@ -73,7 +74,10 @@ def envelope(
     headers: Mapping[str, str] | None = None,
     fields: list[dict[str, str]] | None = None,
 ) -> Response:
-    """The answer to a request that failed; to OpenAI's clients, in their form."""
+    """The answer to a request that failed.
+
+    To a browser it is a page; to OpenAI's clients it has their form.
+    """
     fault: dict[str, Any] = {
         "status_code": status_code,
         "error_type": error_type,
@@ -82,6 +86,8 @@ def envelope(
     }
     if fields is not None:
         fault["fields"] = fields
+    if wants_page(request):
+        return error_page(request, fault, headers or {})
     body: dict[str, Any] = {"error": fault}
     if request.url.path.startswith(openai_errors.PATHS):
         told = "; ".join(f"{one['field']}: {one['message']}" for one in fields or ())

@@ -7,7 +7,7 @@ from sqlalchemy import Row, Select, func, select, tuple_
 
 from aistrale_lab.domain.values import Value
 from aistrale_lab.store.results import Store
-from aistrale_lab.store.writing import RESULTS
+from aistrale_lab.store.writing import RESULTS, SCORES
 
 Key = tuple[str, str, int]
 """Run, sample and epoch."""
@@ -37,6 +37,19 @@ def read_excerpts(
         for row in store.read(_statement(asked[start : start + GROUP], longest)):
             found[row.run_id, row.sample_id, row.epoch] = _excerpt(row, longest)
     return found
+
+
+def read_scores(store: Store, keys: Iterable[Key], scorer: str) -> dict[Key, float]:
+    """The scores that a scorer gave to a few results, where there are any."""
+    scores = SCORES.c
+    asked = tuple_(scores.run_id, scores.sample_id, scores.epoch).in_(list(keys))
+    statement = select(
+        scores.run_id, scores.sample_id, scores.epoch, scores.value
+    ).where(asked, scores.scorer == scorer, scores.value.is_not(None))
+    return {
+        (row.run_id, row.sample_id, row.epoch): row.value
+        for row in store.read(statement)
+    }
 
 
 def _statement(keys: Iterable[Key], longest: int) -> Select[Any]:

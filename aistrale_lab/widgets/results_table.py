@@ -5,27 +5,19 @@ from typing import Any
 
 import pydantic
 
-from aistrale_lab.analysis import figures
 from aistrale_lab.domain import rich
 from aistrale_lab.errors import ValidationError
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
 from aistrale_lab.lab.options import faults_of
-from aistrale_lab.store.pages import NUMBERS, Page, PageQuery
+from aistrale_lab.lab.result_pages import default_columns, is_number, page_said
+from aistrale_lab.store.pages import PageQuery
 from aistrale_lab.widgets.cells import cell
 from aistrale_lab.widgets.opened import opened_state
 from aistrale_lab.widgets.view import Act, View, asset
 
 EVERY = 1.0
 """Seconds between two looks while a run goes on."""
-
-PLAIN = ("model", "sample_id", "input", "target", "output")
-"""The columns that are shown at first, before the scores."""
-
-AFTER = ("duration_s", "cost_usd", "error_type")
-"""Those after the scores."""
-
-OUTCOMES = ("all", "answered", "failed", "right", "wrong", "unscored")
 
 
 class ResultsTable(View):
@@ -51,7 +43,7 @@ class ResultsTable(View):
         self._query = _checked_query(limit=page_size)
         experiment = self._experiment
         known = experiment.columns()
-        self._chosen = list(columns) if columns else _default_columns(experiment)
+        self._chosen = list(columns) if columns else default_columns(experiment)
         super().__init__(
             {
                 "columns": known,
@@ -87,7 +79,7 @@ class ResultsTable(View):
         """The page as a table, with the line that says of how many."""
         state = self.state
         headings = [name for name in state["chosen"]]
-        numbers = [n for n, name in enumerate(headings) if _is_number(name)]
+        numbers = [n for n, name in enumerate(headings) if is_number(name)]
         return rich.table(
             headings, state["cells"], caption=state["said"], numbers=numbers
         )
@@ -150,11 +142,11 @@ class ResultsTable(View):
         return {
             "chosen": list(columns),
             "query": query.model_dump(mode="json"),
-            "numbers": [name for name in columns if _is_number(name)],
+            "numbers": [name for name in columns if is_number(name)],
             "keys": [[r["run_id"], r["sample_id"], r["epoch"]] for r in page.rows],
             "cells": [[cell(c, row[c]) for c in columns] for row in page.rows],
             "found": page.found,
-            "said": _said(page, query, live=live),
+            "said": page_said(page, query, live=live),
             "live": live,
         }
 
@@ -166,35 +158,6 @@ def _checked_query(**fields: Any) -> PageQuery:
         raise ValidationError(faults_of(error)) from None
 
 
-def _default_columns(experiment: Experiment) -> list[str]:
-    """What one wants to see first; epochs, costs and errors only where there are any."""
-    known = experiment.columns()
-    scores = [name for name in known if name.startswith("score_")]
-    params = [name for name in known if name.startswith("param_")]
-    runs = experiment.runs
-    shown = ["model", *params, *PLAIN[1:2]]
-    shown += ["epoch"] if experiment.record.task["epochs"] > 1 else []
-    shown += [*PLAIN[2:], *scores, "duration_s"]
-    shown += ["cost_usd"] if any(run.price for run in runs) else []
-    return [*shown, "error_type"] if any(run.failed for run in runs) else shown
-
-
 def _label(run: Any) -> str:
     params = ", ".join(f"{name}={value}" for name, value in run.params.items())
     return f"{run.model} {params}".strip()
-
-
-def _is_number(name: str) -> bool:
-    return name in NUMBERS or name.startswith("score_")
-
-
-def _said(page: Page, query: PageQuery, *, live: bool) -> str:
-    """Which rows of how many; while a run goes on, that it does."""
-    first, last = query.offset + 1, query.offset + len(page.rows)
-    if not page.rows:
-        said = "no results yet" if page.total == 0 else "no result fits"
-    else:
-        said = f"{first:,} to {last:,} of {figures.count(page.found)} results"
-    if page.found != page.total:
-        said += f" (filtered from {figures.count(page.total)})"
-    return f"{said}; the run goes on" if live else said

@@ -6,7 +6,7 @@ an admin, and with a token of the owner. Whoever adds a route adds a row.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from servers.team import PASSWORD, TeamServer
 
 import aistrale_lab as lab
+from aistrale_lab.domain.tasks import Dataset, Sample, Task
 from aistrale_lab.server.doors import OPEN, routes_of
 from aistrale_lab.settings import Settings
 from aistrale_lab.store.accounts import UserRecord
@@ -36,6 +37,7 @@ class Row:
     admin: int
     token: int
     body: dict[str, Any] | None = None
+    form: dict[str, str] | None = None
 
 
 def open_to_all(status: int, body: dict[str, Any] | None = None) -> Row:
@@ -48,6 +50,16 @@ def signed_in(status: int, body: dict[str, Any] | None = None) -> Row:
 
 def with_cookie(status: int, body: dict[str, Any] | None = None) -> Row:
     return Row(401, status, status, status, 403, body)
+
+
+def form(status: int, **fields: str) -> Row:
+    """A form of a page."""
+    return replace(with_cookie(status), form=fields)
+
+
+def private(status: int) -> Row:
+    """A page of the owner's, which admins see too."""
+    return Row(401, status, 404, status, 403)
 
 
 def owners(status: int) -> Row:
@@ -94,12 +106,33 @@ MATRIX: dict[tuple[Method, Path], Row] = {
     ("GET", "/api/v1/models"): signed_in(200),
     ("POST", "/v1/chat/completions"): with_token(200, CHAT),
     ("GET", "/v1/models"): with_token(200),
+    ("GET", "/static/{file}"): open_to_all(200),
+    ("GET", "/sign-in"): open_to_all(200),
+    ("POST", "/sign-in"): replace(open_to_all(401), form=LOGIN),
+    ("POST", "/sign-out"): form(303, leave="1"),
+    ("GET", "/"): with_cookie(303),
+    ("GET", "/experiments"): with_cookie(200),
+    ("GET", "/experiments/{experiment_id}"): private(200),
+    ("GET", "/experiments/{experiment_id}/progress"): private(200),
+    ("GET", "/experiments/{experiment_id}/report"): private(200),
+    ("GET", "/runs/{run_id}"): private(200),
+    ("GET", "/runs/{run_id}/sample"): private(200),
+    ("GET", "/compare"): private(200),
 }
+
+QUERY = {
+    "/runs/{run_id}/sample": {"id": "q1"},
+    "/compare": {"baseline": "{run_id}", "candidate": "{other_run_id}"},
+}
+"""What the addresses of pages ask for."""
 
 OPEN_ROUTES = {
     ("GET", "/health"),
     ("GET", "/ready"),
     ("POST", "/api/v1/auth/login"),
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("GET", "/static/{file}"),
 }
 """No others, whatever is added."""
 
@@ -109,7 +142,13 @@ def things_of(team: TeamServer, owner: UserRecord) -> dict[str, str]:
     state = team.app.state
     state.sessions.add(owner.id, address="::1", agent="another")
     _, token = state.tokens.add(owner.id, "another", scopes=["read"])
+    runs = team.bench.runs()
+    team.give(runs[0].experiment_id, owner)
     return {
+        "file": "house.css",
+        "experiment_id": runs[0].experiment_id,
+        "run_id": runs[0].id,
+        "other_run_id": runs[1].id,
         "user_id": owner.id,
         "session_id": state.sessions.of(owner.id)[0].id,
         "token_id": token.id,
@@ -134,6 +173,9 @@ CALLERS: dict[str, ComeIn] = {
 def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
     url = f"sqlite:///{tmp_path_factory.mktemp('matrix')}/store.db"
     with lab.Lab.open(url, settings=Settings()) as bench, TeamServer(bench) as server:
+        samples = (Sample(id="q1", input="1 + 1", target="2"),)
+        asked = Task(dataset=Dataset(name="one", samples=samples), scorers="exact")
+        bench.start(asked, ["embedded/constant", "embedded/echo"]).wait(60)
         yield server
 
 
@@ -147,10 +189,13 @@ def ask(
     client: httpx2.Client, route: tuple[Method, Path], ids: dict[str, str], new: str
 ) -> httpx2.Response:
     method, path = route
-    body = MATRIX[route].body
+    body, form = MATRIX[route].body, MATRIX[route].form
     if body is not None and body.get("name") == NEW:
         body = {**body, "name": new}
-    return client.request(method, path.format(**ids), json=body)
+    query = {name: value.format(**ids) for name, value in QUERY.get(path, {}).items()}
+    return client.request(
+        method, path.format(**ids), json=body, data=form, params=query
+    )
 
 
 def test_every_route_has_a_row_and_every_row_a_route(team: TeamServer) -> None:
@@ -181,4 +226,4 @@ def test_each_may_do_what_the_matrix_says_and_no_more(
         with come_in(team, owner, other, chief) as client:
             found[name] = ask(client, route, ids, f"new{next(number)}").status_code
 
-    assert Row(**found, body=MATRIX[route].body) == MATRIX[route]
+    assert replace(MATRIX[route], **found) == MATRIX[route]

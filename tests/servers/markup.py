@@ -104,3 +104,48 @@ def check_page(document: str, *, links: tuple[str, ...] = ()) -> Markup:
     assert not {"\x1b", "\u202e", "\x07"} & set(document)
     assert "default-src 'none'" in document
     return found
+
+
+SERVED = PAGE | {
+    *("script", "form", "label", "input", "button", "select", "option", "fieldset"),
+    *("legend", "progress", "details", "summary", "code", "ul", "ins", "del"),
+}
+"""The tags of the server's pages."""
+
+SERVED_ATTRIBUTES = PAGE_ATTRIBUTES | {
+    *("method", "action", "type", "value", "maxlength", "minlength", "required"),
+    *("for", "selected", "checked", "autofocus", "autocomplete", "autocapitalize"),
+    *(
+        "spellcheck",
+        "pattern",
+        "min",
+        "max",
+        "defer",
+        "download",
+        "open",
+        "placeholder",
+    ),
+    *(
+        "aria-current",
+        "aria-sort",
+        "aria-describedby",
+        "data-progress",
+        "data-whole",
+        "data-confirm",
+    ),
+    "step",
+}
+
+
+def check_served_page(document: str) -> Markup:
+    """Refuse a page of the server that runs, loads or leads to what is not its own."""
+    found = Markup(document)
+    assert found.tags <= SERVED, found.tags - SERVED
+    assert found.attributes <= SERVED_ATTRIBUTES, found.attributes - SERVED_ATTRIBUTES
+    assert document.count("<script") == 1
+    assert '<script src="/static/pages.js" defer></script>' in document
+    inner = ("/", "#", "data:image/svg+xml;base64,", "data:,")
+    assert all(link.startswith(inner) for link in found.links), found.links
+    assert not any(link.startswith("//") for link in found.links)
+    assert not {"\x1b", "\u202e", "\x07"} & set(found.text)
+    return found

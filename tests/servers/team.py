@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 import uvicorn
+from sqlalchemy import update
 
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.server import cookies
@@ -20,6 +21,7 @@ from aistrale_lab.server.caller import SCOPES
 from aistrale_lab.server.passwords import Passwords
 from aistrale_lab.settings import ServerSettings
 from aistrale_lab.store.accounts import Role, UserRecord
+from aistrale_lab.store.reading import EXPERIMENTS
 
 PASSWORD = "correct horse battery staple"
 
@@ -81,7 +83,7 @@ class TeamServer:
     @contextmanager
     def visitor(self, **headers: str) -> Iterator[httpx2.Client]:
         """A client who is not signed in."""
-        with httpx2.Client(base_url=self.url, headers=headers, timeout=30) as client:
+        with httpx2.Client(base_url=self.url, headers=headers, timeout=100) as client:
             yield client
 
     @contextmanager
@@ -95,6 +97,19 @@ class TeamServer:
         }
         with self.visitor(**own, **headers) as client:
             yield client
+
+    @contextmanager
+    def reader(self, user: UserRecord) -> Iterator[httpx2.Client]:
+        """A session of a user in a browser that shows pages and follows no redirect."""
+        with self.browser(user, accept="text/html") as client:
+            yield client
+
+    def give(self, experiment_id: str, user: UserRecord | None, **columns: str) -> None:
+        """Make an experiment a user's, or nobody's."""
+        owner = user.id if user else None
+        where = EXPERIMENTS.c.id == experiment_id
+        changed = update(EXPERIMENTS).where(where).values(owner=owner, **columns)
+        self.bench.store.recorder.call(lambda c: c.execute(changed)).result()
 
     @contextmanager
     def bearer(
