@@ -1,5 +1,7 @@
 """What `deploy/` holds is well-formed, and names what is there."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_readme import FILES, ROOT
+from servers.postgres import Postgres
+from test_readme import BLOCKS, FILES, ROOT
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
@@ -124,6 +127,40 @@ def test_systemd_finds_no_fault_in_the_unit(tmp_path: Path) -> None:
     )
 
     assert (found.returncode, found.stderr) == (0, "")
+
+
+def shell(script: str, **environment: str) -> str:
+    """What a script printed, with `aistrale` on its path; it must not fail."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["sh", "-e", "-c", script],
+        env={**os.environ, "PATH": path, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_the_three_lines_of_the_readme_back_up_and_restore(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    (lines,) = [block for _, block in BLOCKS if block.startswith("pg_dump")]
+    dump, rest = lines.split("\n", 1)
+    go = f'cd {tmp_path}; PATH="{postgres.programs}:$PATH"\n'
+    before, after = postgres.make_database(), postgres.make_database()
+    asked = f"aistrale run {ROOT}/datasets/arithmetic.jsonl -m embedded/constant"
+
+    shell(f"{asked} --limit 5 --quiet\n{go}{dump}", AISTRALE_STORE=before)
+    said = shell(f"{go}{rest}", AISTRALE_STORE=after)
+
+    assert "the newest" in said
+    kept, restored = (
+        json.loads(shell("aistrale runs --json", AISTRALE_STORE=url))
+        for url in (before, after)
+    )
+    assert restored == kept
+    assert restored[0]["completed"] == 5
 
 
 def _port() -> str:

@@ -625,6 +625,27 @@ def serve(
     return command.serve(host, port, Showing(store))
 
 
+db = typer.Typer(help="The store's schema.")
+app.add_typer(db, name="db")
+
+
+@db.callback()
+def _db() -> None:
+    """The store's schema."""
+
+
+@db.command()
+def upgrade(store: o.Store = None, json: o.Json = False) -> int:
+    """Bring a store to the schema of this version; a SQLite file is copied first.
+
+    Opening a store does the same: this is for after a restore, and before many start.
+    """
+    from aistrale_lab.cli import database as command
+    from aistrale_lab.cli.showing import Showing
+
+    return command.upgrade(Showing(store, json))
+
+
 user = typer.Typer(help="Who may sign in to the team server.")
 app.add_typer(user, name="user")
 

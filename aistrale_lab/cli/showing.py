@@ -19,14 +19,15 @@ class Showing:
 
 
 def open_lab(showing: Showing) -> Lab:
-    """The bench over the store that was asked for.
+    """The bench over the store that was asked for."""
+    check_store(showing)
+    return Lab.open(showing.store)
 
-    An empty URL is refused: it is a variable that was not set, and the default
-    store is not what was meant.
-    """
+
+def check_store(showing: Showing) -> None:
+    """Refuse an empty URL: it is a variable that was not set. Raises ConfigError."""
     if showing.store is not None and not showing.store.strip():
         raise ConfigError("--store is empty; for example --store sqlite:///work.db")
-    return Lab.open(showing.store)
 
 
 def check_named(which: str) -> None:

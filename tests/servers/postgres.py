@@ -35,7 +35,7 @@ class Postgres:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="aistrale-pg-"))
         self._as = _unprivileged()
-        self._bin = _programs(self.folder, self._as)
+        self.programs = _programs(self.folder, self._as)
         self._names = itertools.count(1)
         self._child: subprocess.Popen[bytes] | None = None
         self._make_cluster()
@@ -46,7 +46,7 @@ class Postgres:
         words = [part for option in (*QUICK, *options) for part in ("-c", option)]
         with (self.folder / "log").open("ab") as log:
             self._child = subprocess.Popen(
-                ["sh", "-c", GUARD, "sh", self._bin / "postgres", *words]
+                ["sh", "-c", GUARD, "sh", self.programs / "postgres", *words]
                 + ["-D", self.folder / "cluster"],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -99,7 +99,7 @@ class Postgres:
             for path in (self.folder, secret):
                 os.chown(path, self._as["user"], self._as["group"])
         subprocess.run(
-            [self._bin / "initdb", "-D", self.folder / "cluster", "--no-sync"]
+            [self.programs / "initdb", "-D", self.folder / "cluster", "--no-sync"]
             + ["--encoding=UTF8", "--locale=C", f"--username={USER}"]
             + ["--auth=scram-sha-256", f"--pwfile={secret}"],
             check=True,

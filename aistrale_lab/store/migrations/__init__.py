@@ -22,12 +22,15 @@ VERSION_TABLE = "alembic_version"
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('aistrale schema'))"
 
 
-def upgrade(database: Database) -> None:
-    """Bring a store to the newest schema; raises StoreError for a newer one."""
+def upgrade(database: Database) -> str | None:
+    """Bring a store to the newest schema; returns the one that was found, if any.
+
+    Raises StoreError for a schema newer than ours.
+    """
     with database.read() as connection:
         found = _revision(connection)
     if found == HEAD:
-        return
+        return found
     if database.read_only:
         raise StoreError(f"{database} is read-only and has no current schema")
     if found is not None:
@@ -39,6 +42,7 @@ def upgrade(database: Database) -> None:
             _create(connection)
         else:
             _apply(connection)
+    return found
 
 
 def _lock(connection: Connection) -> None:
