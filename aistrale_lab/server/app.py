@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from fastapi import FastAPI
+from starlette.routing import compile_path
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from aistrale_lab.errors import ConfigError
@@ -61,7 +62,9 @@ def make_app(bench: Lab, settings: ServerSettings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     add_pages(app)
-    list(routes_of(app))
+    app.state.methods = [
+        (compile_path(path)[0], method) for method, path, _ in routes_of(app)
+    ]
     return app
 
 

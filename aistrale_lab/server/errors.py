@@ -185,8 +185,18 @@ def _in_words(fault: Mapping[str, Any]) -> str:
 async def _http_error(request: Request, error: Exception) -> Response:
     """What FastAPI refuses by itself, such as a path or a method that is not served."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        error.headers = {"allow": _methods_of(request)}
     names = {404: "NotFoundError", 405: "MethodNotAllowedError", 413: "TooLargeError"}
     kind = names.get(error.status_code, "RequestError")
     return envelope(
         request, error.status_code, kind, str(error.detail), headers=error.headers
+    )
+
+
+def _methods_of(request: Request) -> str:
+    """All methods of a path; FastAPI names those of the first route that has it."""
+    path, methods = request.url.path, request.app.state.methods
+    return ", ".join(
+        sorted({method for pattern, method in methods if pattern.match(path)})
     )

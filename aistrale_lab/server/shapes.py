@@ -1,7 +1,6 @@
 """Shapes that requests and answers of several routes have."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Generic, Literal, TypeVar
 
 from fastapi import Path
@@ -37,7 +36,10 @@ class Limits(Asked):
 
     rpm: int | None = Field(default=None, ge=1, le=2**31 - 1)
     tpm: int | None = Field(default=None, ge=1, le=2**31 - 1)
-    budget_usd: Decimal | None = Field(default=None, ge=0, max_digits=12)
+    budget_usd: str | None = Field(
+        default=None, pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?$", examples=["12.50"]
+    )
+    """Exact text, as all money: a number of JSON's may be rounded on its way."""
 
 
 class User(BaseModel):
@@ -54,8 +56,10 @@ class User(BaseModel):
     def of(cls, user: UserRecord) -> "User":
         """What is told of a stored user."""
         known = user.model_dump()
-        limits = Limits(**{name: known.pop(name) for name in Limits.model_fields})
-        return cls(**known, limits=limits)
+        limits = {name: known.pop(name) for name in Limits.model_fields}
+        if user.budget_usd is not None:
+            limits["budget_usd"] = format(user.budget_usd, "f")
+        return cls(**known, limits=Limits(**limits))
 
 
 class Session(BaseModel):

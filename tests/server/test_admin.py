@@ -117,12 +117,14 @@ def test_no_answer_about_users_holds_a_hash(
             admin.get(USERS),
             admin.get(ME),
             admin.post(USERS, json={"name": "new"}),
-            admin.patch(f"{USERS}/{ann.id}", json={"limits": {"rpm": 3}}),
+            admin.patch(
+                f"{USERS}/{ann.id}", json={"limits": {"rpm": 3, "budget_usd": "0.50"}}
+            ),
         ]
 
     assert [a.status_code for a in answers] == [200, 200, 201, 200]
     assert not [a for a in answers if "hash" in a.text or "argon2" in a.text]
-    assert answers[3].json()["limits"] == {"rpm": 3, "tpm": None, "budget_usd": None}
+    assert answers[3].json()["limits"] == {"rpm": 3, "tpm": None, "budget_usd": "0.50"}
 
 
 @pytest.mark.parametrize("change", [{"role": "user"}, {"disabled": True}])

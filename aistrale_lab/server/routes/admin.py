@@ -62,9 +62,7 @@ def change_user(user_id: Id, asked: Changes, request: Request) -> User:
     """
     changes: dict[str, Any] = asked.model_dump(exclude_none=True, exclude={"limits"})
     if asked.limits is not None:
-        budget = asked.limits.budget_usd
         changes |= asked.limits.model_dump()
-        changes["budget_usd"] = None if budget is None else format(budget, "f")
     return User.of(request.app.state.accounts.change(user_id, changes))
 
 
