@@ -25,14 +25,15 @@ from aistrale_lab.store.tokens import Tokens
 
 TITLE = "AISTRALE Lab"
 ROUTERS = (
+    inference_routes.router,
+    openai_api.router,
     health.router,
     about.router,
     auth.router,
     tokens.router,
     admin.router,
-    inference_routes.router,
-    openai_api.router,
 )
+"""Looked through in this order: first what is asked most often."""
 
 SHORTEST_SECRET = 20
 WELL_KNOWN = ("changeme", "password", "secret", "metrics", "token", "example")
