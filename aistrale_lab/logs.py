@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,12 +76,14 @@ class Log:
     JSON lines go to a file; with `human`, lines for a person go to standard error
     instead. Tracebacks are kept without local variables, which may hold a key.
     Nothing is configured globally: a notebook's own structlog stays as it is.
+    `beside`, if it is set, tells what every line bears too.
     """
 
     def __init__(
         self, path: Path | None, *, secrets: Iterable[str] = (), human: bool = False
     ) -> None:
         self.path = None if human else path
+        self.beside: Callable[[], Mapping[str, str]] | None = None
         self._file: IO[str] = sys.stderr
         if not human:
             target = path if path is not None else Path(os.devnull)
@@ -90,6 +92,7 @@ class Log:
             structlog.WriteLogger(self._file),
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
             processors=[
+                self._add_beside,
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.ExceptionRenderer(
@@ -99,6 +102,11 @@ class Log:
                 _human_line if human else structlog.processors.JSONRenderer(),
             ],
         )
+
+    def _add_beside(self, logger: Any, method: str, event: EventDict) -> EventDict:
+        if self.beside is not None:
+            event.update(self.beside())
+        return event
 
     def close(self) -> None:
         """Close the file; standard error stays open."""

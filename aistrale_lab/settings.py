@@ -11,6 +11,7 @@ import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NoReturn
+from urllib.parse import unquote
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -29,6 +30,10 @@ WELL_KNOWN_KEYS = frozenset(
         "AWS_SECRET_ACCESS_KEY",
     }
 )
+
+
+SHORTEST_HEADER = 8
+"""A header's value below that is no secret: taken out, it would garble the log."""
 
 
 class _Section(BaseModel):
@@ -85,6 +90,56 @@ class ServerSettings(BaseSettings):
     public_url: str | None = None
 
 
+class TelemetrySettings(BaseSettings):
+    """What the standard OTEL_* variables switch on; the SDK reads the rest itself."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OTEL_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    sdk_disabled: str = "false"
+    traces_exporter: str | None = None
+    metrics_exporter: str | None = None
+    exporter_otlp_endpoint: str | None = None
+    exporter_otlp_traces_endpoint: str | None = None
+    exporter_otlp_metrics_endpoint: str | None = None
+    exporter_otlp_headers: SecretStr | None = None
+    exporter_otlp_traces_headers: SecretStr | None = None
+    exporter_otlp_metrics_headers: SecretStr | None = None
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        """The names of the exporters of spans; none if telemetry is off."""
+        return self._exporters(self.traces_exporter, self.exporter_otlp_traces_endpoint)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the exporters of metrics."""
+        return self._exporters(
+            self.metrics_exporter, self.exporter_otlp_metrics_endpoint
+        )
+
+    def secrets(self) -> tuple[str, ...]:
+        """The values of the headers that are sent to a collector."""
+        headers = (
+            self.exporter_otlp_headers,
+            self.exporter_otlp_traces_headers,
+            self.exporter_otlp_metrics_headers,
+        )
+        pairs = [p for h in headers if h for p in h.get_secret_value().split(",")]
+        values = [pair.partition("=")[2].strip() for pair in pairs]
+        long = [value for value in values if len(value) >= SHORTEST_HEADER]
+        return tuple(dict.fromkeys([*long, *map(unquote, long)]))
+
+    def _exporters(self, chosen: str | None, own: str | None) -> tuple[str, ...]:
+        if self.sdk_disabled.strip().lower() == "true":
+            return ()
+        if chosen is None:
+            return ("otlp",) if own or self.exporter_otlp_endpoint else ()
+        names = [name.strip() for name in chosen.split(",")]
+        return tuple(name for name in names if name not in ("", "none"))
+
+
 class _File(_Section):
     store: str | None = None
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
@@ -126,6 +181,9 @@ class Settings(BaseSettings):
     server: ServerSettings = Field(
         default_factory=ServerSettings, validation_alias="AISTRALE_SERVER"
     )
+    telemetry: TelemetrySettings = Field(
+        default_factory=TelemetrySettings, validation_alias="AISTRALE_TELEMETRY"
+    )
 
     def provider_key(self, provider: ProviderSettings) -> SecretStr | None:
         """The key that a provider's `api_key_env` names, or None."""
@@ -136,7 +194,8 @@ class Settings(BaseSettings):
         """Every key that is set, for exact redaction."""
         keys = [self.openai_api_key, self.hf_token, self.server.metrics_token]
         keys += [self.provider_key(provider) for provider in self.providers.values()]
-        return tuple(k.get_secret_value() for k in keys if k and k.get_secret_value())
+        set_here = [k.get_secret_value() for k in keys if k and k.get_secret_value()]
+        return (*set_here, *self.telemetry.secrets())
 
 
 def load_settings(folder: Path | None = None) -> Settings:

@@ -1,6 +1,7 @@
 """From a caller's event loop to the engine's and back, cheaply, from many callers."""
 
 import asyncio
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -53,7 +54,7 @@ class Crossing:
         work: Callable[[Callable[[P], None]], Coroutine[Any, Any, T]],
         hear: Callable[[P], None] = lambda piece: None,
     ) -> T:
-        """The outcome of work on the engine's loop.
+        """The outcome of work on the engine's loop, in the context of its caller.
 
         The work is handed a function; what it is called with there is heard here.
         Cancelling cancels the work, which may still clean up when this has returned.
@@ -61,7 +62,7 @@ class Crossing:
         here = asyncio.get_running_loop()
         engine, home = self._doorway(self._engine.loop), self._doorway(here)
         errand: _Errand[T] = _Errand(here.create_future(), home)
-        engine.call(self._begin, errand, work, hear)
+        engine.call(self._begin, errand, work, hear, contextvars.copy_context())
         try:
             return await errand.done
         except asyncio.CancelledError:
@@ -80,11 +81,13 @@ class Crossing:
         errand: "_Errand[T]",
         work: Callable[[Callable[[P], None]], Coroutine[Any, Any, T]],
         hear: Callable[[P], None],
+        context: contextvars.Context,
     ) -> None:
         def say(piece: P) -> None:
             errand.tell(hear, piece)
 
-        task = asyncio.get_running_loop().create_task(work(say))
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(work(say), context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(errand.ended)

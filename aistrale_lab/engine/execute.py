@@ -6,6 +6,7 @@ memory does not grow with the number of samples.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import IntEnum
 from time import perf_counter
@@ -34,6 +35,9 @@ Skip = Callable[[str, int], bool]
 OnResult = Callable[[Sample, SampleResult], Awaitable[None]]
 """Takes a result and returns once it is on disk."""
 
+Around = Callable[[], AbstractContextManager[None]]
+"""Makes what is entered around all calls of a run."""
+
 GRACE = 0.5
 """Seconds that calls in flight are given to finish when a run is stopped."""
 
@@ -61,6 +65,7 @@ class Job:
     skip: Skip
     progress: LaneProgress
     concurrency: int
+    around: Around = nullcontext
     stop: Stop | None = None
     reason: str | None = None
     cause: LabError | None = None
@@ -104,7 +109,8 @@ async def execute(
 
     async def run(job: Job) -> None:
         async with places:
-            await _run_lane(job, on_result)
+            with job.around():
+                await _run_lane(job, on_result)
 
     lanes = [asyncio.create_task(run(job)) for job in jobs]
     try:

@@ -19,6 +19,7 @@ from aistrale_lab.domain.chat import Completion, Request, Usage
 from aistrale_lab.domain.runs import Attempt
 from aistrale_lab.domain.values import Value
 from aistrale_lab.engine.budget import Budget
+from aistrale_lab.engine.observing import LaneObserver, ObservedCall
 from aistrale_lab.engine.outcome import Hear, Heard, Listener, Outcome
 from aistrale_lab.engine.pace import LaneEnded, Pace
 from aistrale_lab.engine.watch import Deadline, LagWatch, Turnstile
@@ -84,6 +85,7 @@ class Lane:
     budget: Budget | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when no more is to be sent: waiting calls give up their turn."""
+    observer: LaneObserver | None = None
 
 
 async def generate(
@@ -94,28 +96,26 @@ async def generate(
     Raises Parked, BudgetError and LaneEnded, which leave the sample unsent; every
     RunnerError becomes the outcome's `error`.
     """
-    listener = listener or Listener()
-    asked = _Asked(lane, request, listener, tokens=_estimate(request))
-    failed: list[Attempt] = []
-    queue, waited = 0.0, 0.0
+    asked = _Asked(lane, request, listener or Listener(), tokens=_estimate(request))
+    try:
+        return await _until_answered(asked)
+    finally:
+        asked.ended()
+
+
+async def _until_answered(asked: "_Asked") -> Outcome:
+    lane, failed = asked.lane, asked.failed
     while True:
-        ready = perf_counter()
-        reserved = await asked.turn()
-        wait = perf_counter() - ready
-        queue, waited = (queue, waited + wait) if failed else (wait, 0.0)
-        outcome = await asked.attempt(reserved)
+        outcome = await asked.attempt(await asked.turn())
         error = outcome.error
         if error is None:
-            break
+            return outcome
         failed.append(_failed_attempt(outcome, error, number=len(failed) + 1))
-        if listener.committed or not lane.policy.tries_left(error, failed[:-1]):
-            break
+        if asked.listener.committed or not lane.policy.tries_left(error, failed[:-1]):
+            return outcome
         pause = await _pause(lane, error, tries=len(failed) - 1)
         failed[-1] = failed[-1].model_copy(update={"wait": pause})
-        waited += pause
-    outcome.failed = failed
-    outcome.queue, outcome.retry_wait = queue, waited
-    return outcome
+        asked.retry_wait += pause
 
 
 class _Asked:
@@ -124,14 +124,33 @@ class _Asked:
     def __init__(
         self, lane: Lane, request: Request, listener: Listener, *, tokens: int
     ) -> None:
-        self._lane = lane
+        self.lane = lane
+        self.failed: list[Attempt] = []
+        self.queue = 0.0
+        self.retry_wait = 0.0
+        self.listener = listener
         self._request = request
-        self._listener = listener
         self._tokens = tokens
+        self._observed: ObservedCall | None = None
+
+    def ended(self) -> None:
+        """No more will be sent."""
+        if self._observed is not None and self.listener.outcome is not None:
+            self._observed.end(self.listener.outcome)
 
     async def turn(self) -> Decimal:
         """Wait for money and for a place; returns what was reserved."""
-        lane = self._lane
+        ready = perf_counter()
+        reserved = await self._admitted()
+        wait = perf_counter() - ready
+        if self.failed:
+            self.retry_wait += wait
+        else:
+            self.queue = wait
+        return reserved
+
+    async def _admitted(self) -> Decimal:
+        lane = self.lane
         reserved = Decimal(0)
         if lane.budget and lane.bound:
             reserved = lane.bound(self._request)
@@ -151,13 +170,14 @@ class _Asked:
 
     async def attempt(self, reserved: Decimal) -> Outcome:
         """Send the request once, and account for it however it ends."""
-        lane = self._lane
+        lane = self.lane
+        if lane.observer is not None and self._observed is None:
+            self._observed = lane.observer.begin(self._request)
         heard = Heard(started=perf_counter())
-        outcome = Outcome(started_at=datetime.now(UTC), heard=heard)
-        self._listener.begin(outcome)
+        outcome = self._begin(heard)
         cost: Decimal | None = None
         try:
-            await _listen(lane, self._request, heard, self._listener.hear)
+            await _listen(lane, self._request, heard, self.listener.hear)
             outcome.completion = _completion(heard)
             outcome.cost = cost = lane.price(outcome.completion.usage)
             lane.pace.succeeded()
@@ -173,9 +193,20 @@ class _Asked:
         outcome.lagged = lane.lag.lagged_since(heard.started)
         return outcome
 
+    def _begin(self, heard: Heard) -> Outcome:
+        outcome = Outcome(
+            started_at=datetime.now(UTC),
+            heard=heard,
+            failed=self.failed,
+            queue=self.queue,
+            retry_wait=self.retry_wait,
+        )
+        self.listener.begin(outcome)
+        return outcome
+
     def _settle(self, reserved: Decimal, cost: Decimal | None) -> None:
-        if self._lane.budget:
-            self._lane.budget.settle(reserved, cost)
+        if self.lane.budget:
+            self.lane.budget.settle(reserved, cost)
 
 
 async def _listen(

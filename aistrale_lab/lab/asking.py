@@ -15,6 +15,7 @@ from aistrale_lab.domain.tasks import ModelRef
 from aistrale_lab.domain.values import Value
 from aistrale_lab.engine.crossing import Crossing
 from aistrale_lab.engine.generate import generate
+from aistrale_lab.engine.observing import Observer
 from aistrale_lab.engine.outcome import Hear, Listener, Outcome
 from aistrale_lab.engine.pace import Parked
 from aistrale_lab.engine.thread import EngineThread
@@ -75,10 +76,16 @@ def new_call_id() -> str:
 class Asking:
     """Asks models on the engine's loop, on lanes that all callers share."""
 
-    def __init__(self, engine: EngineThread, place: Place, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        engine: EngineThread,
+        place: Place,
+        recorder: Recorder,
+        observer: Observer | None,
+    ) -> None:
         self._engine = engine
         self._crossing = Crossing(engine)
-        self._lanes = Lanes(place, recorder)
+        self._lanes = Lanes(place, recorder, observer)
         self._used = False
 
     async def ask(self, asked: Asked, keep: Keep | None = None) -> Answer:

@@ -37,11 +37,13 @@ from aistrale_lab.settings import Settings, load_settings
 from aistrale_lab.store.batches import Batches
 from aistrale_lab.store.records import PointRecord, RunRecord
 from aistrale_lab.store.results import Store
+from aistrale_lab.telemetry.opening import open_telemetry
 from aistrale_lab.terminal import note
 
 if TYPE_CHECKING:
     from aistrale_lab.analysis.compare import Comparison
     from aistrale_lab.analysis.side_by_side import SideBySide
+    from aistrale_lab.telemetry.observer import Telemetry
 
 T = TypeVar("T")
 
@@ -52,13 +54,22 @@ class Lab:
     All methods may be called from any thread; runs go on in the engine's own.
     """
 
-    def __init__(self, store: Store, settings: Settings, log: Log) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        log: Log,
+        telemetry: "Telemetry | None" = None,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._log = log
         self._engine = EngineThread()
-        self._launcher = Launcher(store, settings, log, self._engine)
-        self._asking = Asking(self._engine, self._launcher.place, store.recorder)
+        self._telemetry = telemetry
+        self._launcher = Launcher(store, settings, log, self._engine, telemetry)
+        self._asking = Asking(
+            self._engine, self._launcher.place, store.recorder, telemetry
+        )
 
     @classmethod
     def open(
@@ -76,7 +87,13 @@ class Lab:
             secrets=settings.secrets(),
             human=settings.log == "human",
         )
-        return cls(opened, settings, log)
+        telemetry = open_telemetry(
+            settings.telemetry.traces,
+            settings.telemetry.metrics,
+            log=log,
+            secrets=settings.secrets(),
+        )
+        return cls(opened, settings, log, telemetry)
 
     def __enter__(self) -> "Lab":
         return self
@@ -90,6 +107,8 @@ class Lab:
         self._launcher.close()
         self._engine.close()
         self._store.close()
+        if self._telemetry is not None:
+            self._telemetry.close()
         self._log.close()
 
     @property
@@ -125,6 +144,11 @@ class Lab:
     def log(self) -> Log:
         """The log, with secrets taken out of what is written to it."""
         return self._log
+
+    @property
+    def telemetry(self) -> "Telemetry | None":
+        """Who observes the bench, for a server over it; None if nobody does."""
+        return self._telemetry
 
     @property
     def batches(self) -> Batches:

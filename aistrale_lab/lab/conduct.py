@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
-from aistrale_lab.domain.runs import RunStatus, SampleResult, SampleScore
+from aistrale_lab.domain.runs import RunSpec, RunStatus, SampleResult, SampleScore
 from aistrale_lab.domain.tasks import Sample, Task
 from aistrale_lab.engine.budget import Budget
-from aistrale_lab.engine.execute import Job, OnResult, Stop, execute
+from aistrale_lab.engine.execute import Around, Job, OnResult, Stop, execute
 from aistrale_lab.engine.generate import Lane
+from aistrale_lab.engine.observing import LaneObserver, Observer
 from aistrale_lab.engine.pace import Pace
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.prompts import compile_prompt
@@ -42,6 +44,7 @@ class Conductor:
     store: Store
     log: FilteringBoundLogger
     spent: Decimal = Decimal(0)
+    observer: Observer | None = None
     lag: LagWatch = field(default_factory=LagWatch)
     turnstile: Turnstile = field(default_factory=Turnstile)
     rule: StoppingRule | None = field(default=None, init=False)
@@ -53,6 +56,13 @@ class Conductor:
         Being cancelled is one of the ends: the runs are marked as interrupted.
         A StoreError is raised after everything was shut down.
         """
+        if self.observer is None:
+            return await self._conduct()
+        experiment_id = self.plans[0].spec.experiment_id
+        with self.observer.experiment(experiment_id, self.task.name):
+            return await self._conduct()
+
+    async def _conduct(self) -> list[Job]:
         self.lag.start()
         self.rule = self._make_rule()
         scoring = Scoring(
@@ -173,6 +183,7 @@ class Conductor:
                 price=price_function(plan.price),
                 bound=bound_function(plan.price),
                 budget=budget,
+                observer=self._observer_of(plan),
             )
             self.jobs.append(self._job(plan, lane))
         await self._open(runners, self.jobs)
@@ -189,7 +200,16 @@ class Conductor:
             skip=lambda sample_id, epoch: (sample_id, epoch) in finished,
             progress=self.progress[run_id],
             concurrency=self.options.concurrency,
+            around=self._around(plan.spec),
         )
+
+    def _observer_of(self, plan: LanePlan) -> LaneObserver | None:
+        return self.observer.lane(plan.endpoint) if self.observer else None
+
+    def _around(self, spec: RunSpec) -> Around:
+        if self.observer is None:
+            return nullcontext
+        return partial(self.observer.run, spec, self.progress[spec.run_id])
 
     async def _open(self, runners: Mapping[str, Runner], jobs: Sequence[Job]) -> None:
         """Make every runner ready; a runner that cannot ends its lanes alone."""

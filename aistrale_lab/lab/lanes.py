@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from aistrale_lab.domain.tasks import ModelRef
 from aistrale_lab.engine.generate import Lane
+from aistrale_lab.engine.observing import Observer
 from aistrale_lab.engine.watch import LagWatch, Turnstile
 from aistrale_lab.lab.limits import affordable_concurrency
 from aistrale_lab.lab.options import RunOptions
@@ -32,8 +33,11 @@ MOST = 1_000
 class Lanes:
     """Belongs to the engine's loop. Models of one endpoint share its connections."""
 
-    def __init__(self, place: Place, recorder: Recorder) -> None:
+    def __init__(
+        self, place: Place, recorder: Recorder, observer: Observer | None
+    ) -> None:
         self._place = place
+        self._observer = observer
         self._recorder = recorder
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._runners: dict[str, Runner] = {}
@@ -70,6 +74,7 @@ class Lanes:
             turnstile=self._turnstile,
             price=price_function(price),
             bound=bound_function(price),
+            observer=self._observer.lane(endpoint) if self._observer else None,
         )
 
     async def _runner(self, endpoint: Endpoint, ref: ModelRef) -> Runner:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import ModelRef, Task
+from aistrale_lab.engine.observing import Observer
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
 from aistrale_lab.errors import ConfigError, LabError
@@ -57,12 +58,18 @@ class Launcher:
     """Starts and resumes experiments over one store, on one engine."""
 
     def __init__(
-        self, store: Store, settings: Settings, log: Log, engine: EngineThread
+        self,
+        store: Store,
+        settings: Settings,
+        log: Log,
+        engine: EngineThread,
+        observer: Observer | None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._log = log
         self._engine = engine
+        self._observer = observer
         self._embedded: EmbeddedServer | None = None
         self._handles: list[RunHandle[Any]] = []
 
@@ -322,6 +329,7 @@ class Launcher:
             store=self._store,
             log=self._log.logger.bind(experiment_id=experiment_id),
             spent=sum(map(Decimal, self._store.spent(begun)), Decimal(0)),
+            observer=self._observer,
         )
         handle = RunHandle(
             self._engine,
