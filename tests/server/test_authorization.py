@@ -118,6 +118,18 @@ MATRIX: dict[tuple[Method, Path], Row] = {
     ("GET", "/runs/{run_id}"): private(200),
     ("GET", "/runs/{run_id}/sample"): private(200),
     ("GET", "/compare"): private(200),
+    ("GET", "/account"): with_cookie(200),
+    ("POST", "/account/password"): form(
+        200, **CHANGE, again="another horse, another battery"
+    ),
+    ("POST", "/account/tokens"): form(200, name="x", scope="read"),
+    ("POST", "/account/tokens/{token_id}/revoke"): owners(303),
+    ("POST", "/account/sessions/{session_id}/end"): owners(303),
+    ("GET", "/users"): admins(200),
+    ("POST", "/users"): replace(admins(200), form={"name": NEW}),
+    ("POST", "/users/{user_id}"): replace(admins(303), form={"change": "admin"}),
+    ("POST", "/users/{user_id}/reset"): admins(200),
+    ("POST", "/users/{user_id}/sessions/end"): admins(303),
 }
 
 QUERY = {
@@ -192,6 +204,8 @@ def ask(
     body, form = MATRIX[route].body, MATRIX[route].form
     if body is not None and body.get("name") == NEW:
         body = {**body, "name": new}
+    if form is not None and form.get("name") == NEW:
+        form = {**form, "name": new}
     query = {name: value.format(**ids) for name, value in QUERY.get(path, {}).items()}
     return client.request(
         method, path.format(**ids), json=body, data=form, params=query

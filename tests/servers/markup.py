@@ -133,7 +133,7 @@ SERVED_ATTRIBUTES = PAGE_ATTRIBUTES | {
         "data-whole",
         "data-confirm",
     ),
-    "step",
+    *("step", "hidden"),
 }
 
 

