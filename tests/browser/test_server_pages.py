@@ -11,10 +11,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from servers.markup import SCRIPTS
 from servers.team import PASSWORD, TeamServer
+from sqlalchemy import update
 
 import aistrale_lab as lab
 from aistrale_lab.domain.tasks import Dataset, Sample, Task
 from aistrale_lab.settings import Settings
+from aistrale_lab.store.reading import RUNS
 
 FOLDER = Path(__file__).parents[1] / "screenshots"
 QUESTIONS = Path(__file__).parents[2] / "datasets" / "skills.jsonl"
@@ -132,6 +134,28 @@ def test_what_models_say_does_nothing_in_a_browser(
     page.get_by_role("link", name=BEACON).click()
     expect(page.locator("pre", has_text="http://evil/?q=secret").first).to_be_visible()
     assert page.locator("img, iframe").count() == 0
+
+
+def test_a_page_follows_its_runs_to_their_end(team: TeamServer, visit: Any) -> None:
+    run = next(r for r in team.bench.runs() if r.name == "Arithmetic")
+    set_run(team, run.id, status="running", planned=90)
+    one = visit()
+    one.open(f"/experiments/{run.experiment_id}")
+    page = one.sign_in("ann")
+
+    expect(page.locator(".lane").last).to_contain_text("60 of 90 · running")
+    expect(page.locator("#leaderboard")).to_have_count(0)
+    set_run(team, run.id, planned=80)
+    expect(page.locator(".lane").last).to_contain_text("60 of 80 · running")
+    set_run(team, run.id, status="completed", planned=60)
+    expect(page.locator("#progress")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible()
+
+
+def set_run(team: TeamServer, run_id: str, **columns: Any) -> None:
+    """What another process stores of a run that it executes."""
+    changed = update(RUNS).where(RUNS.c.id == run_id).values(**columns)
+    team.bench.store.recorder.call(lambda c: c.execute(changed)).result()
 
 
 def test_an_admin_makes_a_user_who_signs_in(team: TeamServer, visit: Any) -> None:

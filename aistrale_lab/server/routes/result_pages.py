@@ -140,7 +140,7 @@ def _facts(run: RunRecord) -> list[tuple[str, str]]:
         "failed": f"{run.failed:,}",
         "started, UTC": moment(run.started_at),
         "ended, UTC": moment(run.finished_at),
-        "settings": listed(run.config),
+        "settings": listed({k: v for k, v in run.config.items() if v not in ({}, [])}),
         "run": run.id,
     }
     return [(title, str(value)) for title, value in known.items() if value]
