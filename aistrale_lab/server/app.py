@@ -56,6 +56,11 @@ def make_app(bench: Lab, settings: ServerSettings | None = None) -> FastAPI:
     errors.add_handlers(app)
     _share(app, bench, settings)
     app.add_middleware(Border)
+    if bench.telemetry is not None:
+        # only now: it needs an extra of its own
+        from aistrale_lab.server.tracing import Traced
+
+        app.add_middleware(Traced, telemetry=bench.telemetry)
     app.add_middleware(Measured, metrics=app.state.metrics)
     if settings.trusted_proxies:
         proxies = list(settings.trusted_proxies)

@@ -1,6 +1,6 @@
 """The observer that makes spans and metrics, through providers of the bench's own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
@@ -15,6 +15,12 @@ from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.logs import redact
 from aistrale_lab.runners.base import Endpoint
 from aistrale_lab.telemetry.calls import Instruments, LaneCalls
+from aistrale_lab.telemetry.requests import (
+    ServedRequest,
+    caller_context,
+    described,
+    method_name,
+)
 
 SCOPE = "aistrale_lab"
 
@@ -71,6 +77,19 @@ class Telemetry:
                 yield
             finally:
                 _tell_end(span, progress)
+
+    @contextmanager
+    def request(
+        self, method: str, path: str, headers: Mapping[str, str]
+    ) -> Iterator[ServedRequest]:
+        """A span around a request to a server, in the trace that its headers tell."""
+        # a path is the client's own word: it is cleaned, but not remembered
+        known = described(method, path, self.clean.__wrapped__)
+        within = caller_context(headers)
+        with self.span(
+            method_name(method), known, kind=SpanKind.SERVER, context=within
+        ) as span:
+            yield ServedRequest(span, method)
 
     @contextmanager
     def span(
