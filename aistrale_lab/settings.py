@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     )
     hf_token: SecretStr | None = Field(default=None, validation_alias="HF_TOKEN")
     hf_base_url: str | None = Field(default=None, validation_alias="HF_BASE_URL")
+    token: SecretStr | None = Field(default=None, validation_alias="AISTRALE_TOKEN")
+    """Who one is on a team's server."""
     embedded_url: str | None = Field(
         default=None, validation_alias="AISTRALE_EMBEDDED_URL"
     )
@@ -192,7 +194,8 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Every key that is set, for exact redaction."""
-        keys = [self.openai_api_key, self.hf_token, self.server.metrics_token]
+        keys = [self.openai_api_key, self.hf_token, self.token]
+        keys += [self.server.metrics_token]
         keys += [self.provider_key(provider) for provider in self.providers.values()]
         set_here = [k.get_secret_value() for k in keys if k and k.get_secret_value()]
         return (*set_here, *self.telemetry.secrets())

@@ -6,10 +6,12 @@ from collections.abc import (
     Callable,
     Coroutine,
     Iterable,
+    Iterator,
     Mapping,
     Sequence,
 )
 from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,21 +23,31 @@ from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
 from aistrale_lab.lab.asking import Asking, Keep, Said, check_asked
 from aistrale_lab.lab.comparing import compare_runs
-from aistrale_lab.lab.exchanging import Carried, StorePlace, carry, opened
+from aistrale_lab.lab.exchanging import (
+    Carried,
+    Place,
+    StorePlace,
+    carry,
+    check_other,
+    opened,
+)
 from aistrale_lab.lab.experiment import Experiment
-from aistrale_lab.lab.forecasting import Plan, Scored, make_plan, score_forecast
+from aistrale_lab.lab.forecasting import Plan, Scored, score_forecast
 from aistrale_lab.lab.handle import RunHandle
 from aistrale_lab.lab.launch import Launcher
 from aistrale_lab.lab.listing import ModelList
+from aistrale_lab.lab.mirror import Mirror, ServerPlace, open_team
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.progress import watched
+from aistrale_lab.lab.remote_launch import RemoteLauncher
 from aistrale_lab.lab.scoring import Scoring
+from aistrale_lab.lab.team import Team, is_server
 from aistrale_lab.logs import Log
 from aistrale_lab.pricing import Price
 from aistrale_lab.scorers.base import NamedScorer, check_targets, make_scorers
 from aistrale_lab.settings import Settings, load_settings
 from aistrale_lab.store.batches import Batches
-from aistrale_lab.store.records import PointRecord, RunRecord
+from aistrale_lab.store.records import PointRecord, RunRecord, Visibility
 from aistrale_lab.store.results import Store
 from aistrale_lab.telemetry.opening import open_telemetry
 from aistrale_lab.terminal import note
@@ -60,13 +72,19 @@ class Lab:
         settings: Settings,
         log: Log,
         telemetry: "Telemetry | None" = None,
+        remote: tuple[Team, Mirror] | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._log = log
         self._engine = EngineThread()
         self._telemetry = telemetry
-        self._launcher = Launcher(store, settings, log, self._engine, telemetry)
+        self._remote = remote
+        self._launcher: Launcher | RemoteLauncher = (
+            RemoteLauncher(*remote, self._engine)
+            if remote
+            else Launcher(store, settings, log, self._engine, telemetry)
+        )
         self._asking = Asking(
             self._engine, self._launcher.place, store.recorder, telemetry
         )
@@ -75,13 +93,19 @@ class Lab:
     def open(
         cls, store: str | None = None, *, settings: Settings | None = None
     ) -> "Lab":
-        """Open the bench over a store's URL, made on first use.
+        """Open the bench over a store's URL, made on first use, or over a server's.
 
-        Without one: AISTRALE_STORE, else sqlite:///aistrale.db. Raises ConfigError
-        for a malformed URL or settings file, StoreError for a broken store.
+        Without one: AISTRALE_STORE, else sqlite:///aistrale.db. Over `https://` it is
+        the bench of a team: runs are executed there, as the user whose token is in
+        AISTRALE_TOKEN. Raises ConfigError for a malformed URL or settings file,
+        StoreError for a broken store, NotSignedInError without a valid token.
         """
         settings = settings or load_settings()
-        opened = Store.open(store or settings.store)
+        url = store or settings.store
+        remote = None
+        if is_server(url):
+            remote = open_team(url, settings.token)
+        opened = remote[1].store if remote else Store.open(url)
         log = Log(
             opened.log_path,
             secrets=settings.secrets(),
@@ -93,7 +117,7 @@ class Lab:
             log=log,
             secrets=settings.secrets(),
         )
-        return cls(opened, settings, log, telemetry)
+        return cls(opened, settings, log, telemetry, remote)
 
     def __enter__(self) -> "Lab":
         return self
@@ -110,11 +134,13 @@ class Lab:
         if self._telemetry is not None:
             self._telemetry.close()
         self._log.close()
+        if self._remote is not None:
+            self._remote[1].close()
 
     @property
     def store_url(self) -> str:
-        """The store's URL, without any password."""
-        return self._store.url
+        """The URL of the store, or of the server, without any password."""
+        return self._launcher.url
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -223,6 +249,8 @@ class Lab:
         name: str | None = None,
         tags: Mapping[str, str] | None = None,
         fresh: bool = False,
+        owner: str | None = None,
+        visibility: Visibility = "private",
         **options: Any,
     ) -> RunHandle[Experiment]:
         """Start a task on models and return at once, with a handle on the run.
@@ -230,7 +258,8 @@ class Lab:
         The options are the fields of `RunOptions`. Everything is checked before the
         first call: a ConfigError, DatasetError or PromptError means nothing was
         sent. An experiment with the same name, task, models and endpoints is
-        returned if it is finished and resumed if it is not, unless `fresh`.
+        returned if it is finished and resumed if it is not, unless `fresh`. On a
+        server, `owner` is the user whose it is, and who alone goes on with it.
         """
         return self._launcher.start(
             task,
@@ -239,6 +268,8 @@ class Lab:
             name=name or task.name,
             tags=dict(tags or {}),
             fresh=fresh,
+            owner=owner,
+            visibility=visibility,
         )
 
     async def run(
@@ -258,7 +289,7 @@ class Lab:
         does, one that follows it in the store and cannot stop it; else one that is
         done, and tells how far it came.
         """
-        runs = self._store.runs_matching(which)
+        runs = self._runs_matching(which)
         return self._launcher.attach(runs[0].experiment_id)
 
     def find(
@@ -267,11 +298,12 @@ class Lab:
         models: Iterable[str] | str,
         *,
         name: str | None = None,
+        owner: str | None = None,
         **options: Any,
     ) -> Experiment | None:
         """The experiment that `start` would go on with instead of a new one, if any."""
         chosen = RunOptions.of(options)
-        return self._launcher.find(task, models, chosen, name or task.name)
+        return self._launcher.find(task, models, chosen, name or task.name, owner)
 
     async def models(self) -> ModelList:
         """What every endpoint that is set up offers, and why one offers nothing."""
@@ -298,11 +330,9 @@ class Lab:
         an answer is taken to have. Everything is checked as `start` checks it.
         """
         chosen = RunOptions.of(options)
-        plans = self._launcher.plan(task, models, chosen)
-        return make_plan(
-            self._store,
+        return self._launcher.forecast(
             task,
-            plans,
+            models,
             chosen,
             pilot=pilot,
             effect=effect,
@@ -311,7 +341,7 @@ class Lab:
 
     def score_plan(self, which: str) -> list[Scored]:
         """How wrong the forecast of a run was that stands on assumptions."""
-        return score_forecast(self._store, self._store.get_run(which))
+        return score_forecast(self._store, self.run_record(which))
 
     def start_resume(
         self, which: str, *, failed: bool = False, **options: Any
@@ -323,7 +353,7 @@ class Lab:
         Raises ConfigError, naming the part, if the dataset's file, a base URL or
         the prompt's meaning changed since.
         """
-        runs = self._store.runs_matching(which)
+        runs = self._runs_matching(which)
         return self._launcher.resume(runs, RunOptions.of(options), failed=failed)
 
     async def resume(
@@ -334,14 +364,16 @@ class Lab:
 
     def experiment(self, which: str) -> Experiment:
         """An experiment by its id, or an unambiguous beginning of it."""
+        self._launcher.refresh(which)
         return Experiment(self._store, self._store.get_experiment(which).id)
 
     def runs(self, limit: int | None = None) -> Sequence[RunRecord]:
         """All runs of the store, newest first."""
-        return self._store.list_runs(limit)
+        return self._launcher.list_runs(limit)
 
     def run_record(self, which: str) -> RunRecord:
         """A run by its id, or an unambiguous beginning of it."""
+        self._launcher.know(which)
         return self._store.get_run(which)
 
     def score(self, which: str, scorers: Iterable[str] | str) -> int:
@@ -353,10 +385,12 @@ class Lab:
         """
         texts = [scorers] if isinstance(scorers, str) else list(scorers)
         made = make_scorers(texts)
-        runs = self._store.runs_matching(which)
+        runs = self._runs_matching(which)
         task = self._store.load_task(runs[0].experiment_id)
         check_targets(made, task.dataset)
-        return self._engine.wait(self._score(task, runs, made))
+        scored = self._engine.wait(self._score(task, runs, made))
+        self._launcher.scored(runs[0].experiment_id)
+        return scored
 
     def compare(
         self,
@@ -372,10 +406,7 @@ class Lab:
         `seed`. Raises ValidationError if they asked other datasets or prompts, unless
         `anyway`.
         """
-        runs = [
-            which if isinstance(which, RunRecord) else self._store.get_run(which)
-            for which in (baseline, candidate)
-        ]
+        runs = [self._known_run(which) for which in (baseline, candidate)]
         return compare_runs(self._store, *runs, anyway=anyway, **how)
 
     def side_by_side(
@@ -387,10 +418,7 @@ class Lab:
         """
         from aistrale_lab.analysis.side_by_side import side_by_side
 
-        runs = [
-            one if isinstance(one, RunRecord) else self._store.get_run(one)
-            for one in which
-        ]
+        runs = [self._known_run(one) for one in which]
         return side_by_side(self._store, runs, scorer)
 
     def export(self, which: str, path: Path | str, *, raw: bool = False) -> int:
@@ -401,7 +429,7 @@ class Lab:
         """
         from aistrale_lab.analysis.export import export
 
-        runs = self._store.runs_matching(which)
+        runs = self._runs_matching(which)
         return export(self._store, [r.id for r in runs], Path(path), raw=raw)
 
     def push(self, to: str, *which: str) -> list[Carried]:
@@ -410,13 +438,35 @@ class Lab:
         What is there already is not put in again; of two outcomes of one sample the
         newer counts. `which` are ids, or beginnings of them. Raises NotFoundError.
         """
-        with opened(to, self._store) as there:
-            return carry(StorePlace(self._store), there, which)
+        with self._opened(to) as there:
+            return carry(self._launcher.shared, there, which)
 
     def pull(self, source: str, *which: str) -> list[Carried]:
         """Fetch experiments, or all of them, from the store or server at a URL."""
-        with opened(source, self._store) as there:
-            return carry(there, StorePlace(self._store), which)
+        with self._opened(source) as there:
+            return carry(there, self._launcher.shared, which)
+
+    @contextmanager
+    def _opened(self, url: str) -> Iterator[Place]:
+        """The other place, by its URL; raises ConfigError if it is this one."""
+        if is_server(url):
+            with closing(Team(url, self._settings.token)) as team:
+                check_other(team.url, self._launcher.url)
+                yield ServerPlace(team)
+        else:
+            with opened(url) as there:
+                check_other(there.full_url, self._store.full_url)
+                yield StorePlace(there)
+
+    def _runs_matching(self, which: str) -> list[RunRecord]:
+        self._launcher.know(which)
+        return self._store.runs_matching(which)
+
+    def _known_run(self, which: str | RunRecord) -> RunRecord:
+        if not isinstance(which, RunRecord):
+            return self.run_record(which)
+        self._launcher.know(which.id)
+        return which
 
     async def _score(
         self, task: Task, runs: Sequence[RunRecord], scorers: Sequence[NamedScorer]

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from aistrale_lab.domain.values import Value
 from aistrale_lab.errors import ConfigError
+from aistrale_lab.lab.team import check_server_url, is_server
 from aistrale_lab.store.database import parse_url
 from aistrale_lab.store.exchange import export_lines, list_experiments
 from aistrale_lab.store.merging import Merged
@@ -33,10 +34,10 @@ class Place(Protocol):
     def list(self) -> list[str]:
         """The ids of all experiments, oldest first."""
 
-    def lines(self, experiment_id: str) -> Iterator[str]:
+    def lines(self, experiment_id: str) -> Iterator[str | bytes]:
         """An experiment as lines."""
 
-    def merge(self, lines: Iterable[str]) -> Merged:
+    def merge(self, lines: Iterable[str | bytes]) -> Merged:
         """Put an experiment's lines in."""
 
 
@@ -55,29 +56,35 @@ class StorePlace:
         """The ids of all experiments, oldest first."""
         return list_experiments(self._store)
 
-    def lines(self, experiment_id: str) -> Iterator[str]:
+    def lines(self, experiment_id: str) -> Iterator[str | bytes]:
         """An experiment as lines, read as they are asked for."""
         return export_lines(self._store, experiment_id)
 
-    def merge(self, lines: Iterable[str]) -> Merged:
+    def merge(self, lines: Iterable[str | bytes]) -> Merged:
         """Put an experiment's lines in; a second time nothing is put in."""
         return merge(self._store, lines)
 
 
 @contextmanager
-def opened(url: str, here: Store) -> Iterator[Place]:
-    """The other place, by its URL; raises ConfigError if it is the one that is here."""
-    there = Store.open(url)
+def opened(url: str) -> Iterator[Store]:
+    """The store at a URL, closed at the end."""
+    store = Store.open(url)
     try:
-        if there.full_url == here.full_url:
-            raise ConfigError(f"{there.url} is the store that is open: name another")
-        yield StorePlace(there)
+        yield store
     finally:
-        there.close()
+        store.close()
+
+
+def check_other(there: str, here: str) -> None:
+    """Raise ConfigError if both are the same place."""
+    if there == here:
+        raise ConfigError(f"{shown(there)} is the one that is open: name another")
 
 
 def shown(url: str) -> str:
     """The URL of a place, without any password."""
+    if is_server(url):
+        return check_server_url(url)
     return parse_url(url).render_as_string(hide_password=True)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.engine.prompts import compile_prompt
@@ -86,6 +86,20 @@ def make_plan(
         len(task.dataset), discordance=_discordance(pilots), effect=effect
     )
     return Plan(tuple(lanes), power, pilot)
+
+
+def plan_of(told: Mapping[str, Any]) -> Plan:
+    """A plan from its fields, as JSON has them."""
+    from aistrale_lab.analysis.forecast import LaneForecast, PowerForecast, Range
+
+    ranges = ("input_tokens", "output_tokens", "cost_usd", "seconds")
+    lanes = [
+        LaneForecast(
+            lane["model"], lane["calls"], *(Range(**lane[name]) for name in ranges)
+        )
+        for lane in told["lanes"]
+    ]
+    return Plan(tuple(lanes), PowerForecast(**told["power"]), told["pilot"])
 
 
 def score_forecast(store: Store, run: RunRecord) -> list[Scored]:

@@ -18,7 +18,9 @@ from aistrale_lab.lab import cells, points
 from aistrale_lab.lab.attaching import StoredRuns, make_lane
 from aistrale_lab.lab.conduct import Conductor
 from aistrale_lab.lab.endpoints import resolve
+from aistrale_lab.lab.exchanging import StorePlace
 from aistrale_lab.lab.experiment import Experiment
+from aistrale_lab.lab.forecasting import Plan, make_plan
 from aistrale_lab.lab.handle import RunHandle
 from aistrale_lab.lab.limits import affordable_concurrency
 from aistrale_lab.lab.listing import ModelList, list_models
@@ -47,7 +49,7 @@ from aistrale_lab.runners.embedded import EmbeddedServer, RunningServer
 from aistrale_lab.scorers.base import NamedScorer
 from aistrale_lab.settings import Settings
 from aistrale_lab.store.batches import Batches
-from aistrale_lab.store.records import ExperimentRecord, RunRecord, new_id
+from aistrale_lab.store.records import ExperimentRecord, RunRecord, Visibility, new_id
 from aistrale_lab.store.results import Store
 from aistrale_lab.terminal import note
 
@@ -72,6 +74,9 @@ class Launcher:
         self._observer = observer
         self._embedded: EmbeddedServer | None = None
         self._handles: list[RunHandle[Any]] = []
+        self.shared = StorePlace(store)
+        """Where `push` and `pull` find the experiments."""
+        self.url = store.url
 
     def close(self) -> None:
         """Stop what still runs, and end the embedded server."""
@@ -92,6 +97,8 @@ class Launcher:
         name: str,
         tags: dict[str, str],
         fresh: bool,
+        owner: str | None = None,
+        visibility: Visibility = "private",
     ) -> RunHandle[Experiment]:
         """Check everything, store the experiment, and start it; see `Lab.start`."""
         refs = parse_models(models)
@@ -103,10 +110,10 @@ class Launcher:
             )
         same = identity(name, task, endpoints)
         if not fresh:
-            earlier = self._store.find_experiment(same)
+            earlier = self._store.find_experiment(same, owner)
             if earlier is not None:
                 return self._continue(earlier, chosen)
-            self._refuse_changed(name, task)
+            self._refuse_changed(name, task, owner)
         experiment_id = new_id()
         plans = plan_lanes(
             task,
@@ -127,6 +134,8 @@ class Launcher:
             provenance=provenance(),
             tags=tags,
             origin=self._origin(),
+            owner=owner,
+            visibility=visibility,
         )
         return self._launch(task, plans, scorers, chosen)
 
@@ -194,12 +203,51 @@ class Launcher:
             prices=self._prices(),
         )
 
+    def forecast(
+        self,
+        task: Task,
+        models: Iterable[str] | str,
+        chosen: RunOptions,
+        *,
+        pilot: str | None,
+        effect: float | None,
+        output_tokens: int | None,
+    ) -> Plan:
+        """What a run would take, and what it could show; see `Lab.plan`."""
+        return make_plan(
+            self._store,
+            task,
+            self.plan(task, models, chosen),
+            chosen,
+            pilot=pilot,
+            effect=effect,
+            output_tokens=output_tokens,
+        )
+
+    def know(self, which: str) -> None:
+        """Nothing: the store has all that there is."""
+
+    def refresh(self, which: str) -> None:
+        """Nothing: the store has all as it stands."""
+
+    def list_runs(self, limit: int | None) -> list[RunRecord]:
+        """All runs of the store, newest first."""
+        return self._store.list_runs(limit)
+
+    def scored(self, experiment_id: str) -> None:
+        """Nothing: the scores are where they belong."""
+
     def find(
-        self, task: Task, models: Iterable[str] | str, chosen: RunOptions, name: str
+        self,
+        task: Task,
+        models: Iterable[str] | str,
+        chosen: RunOptions,
+        name: str,
+        owner: str | None = None,
     ) -> Experiment | None:
         """The experiment that `start` would go on with, if there is one."""
         endpoints = self._endpoints(parse_models(models), chosen, self._without_keys())
-        found = self._store.find_experiment(identity(name, task, endpoints))
+        found = self._store.find_experiment(identity(name, task, endpoints), owner)
         return Experiment(self._store, found.id) if found else None
 
     def attach(self, experiment_id: str) -> RunHandle[Experiment]:
@@ -402,9 +450,9 @@ class Launcher:
             for name, price in self._settings.prices.items()
         }
 
-    def _refuse_changed(self, name: str, task: Task) -> None:
+    def _refuse_changed(self, name: str, task: Task, owner: str | None) -> None:
         """An unfinished experiment of that name must not silently become another."""
-        earlier = self._store.find_experiment_named(name)
+        earlier = self._store.find_experiment_named(name, owner)
         if earlier is None:
             return
         runs = self._store.runs_of(earlier.id)

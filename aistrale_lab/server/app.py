@@ -15,7 +15,20 @@ from aistrale_lab.server.headers import Border
 from aistrale_lab.server.metrics import Measured, Metrics
 from aistrale_lab.server.pages.setup import add_pages
 from aistrale_lab.server.passwords import Passwords
-from aistrale_lab.server.routes import about, admin, auth, health, openai_api, tokens
+from aistrale_lab.server.routes import (
+    about,
+    admin,
+    auth,
+    comparisons,
+    datasets,
+    events,
+    exchange,
+    experiments,
+    health,
+    openai_api,
+    runs,
+    tokens,
+)
 from aistrale_lab.server.routes import inference as inference_routes
 from aistrale_lab.settings import ServerSettings
 from aistrale_lab.store.accounts import Accounts
@@ -25,13 +38,10 @@ from aistrale_lab.store.tokens import Tokens
 
 TITLE = "AISTRALE Lab"
 ROUTERS = (
-    inference_routes.router,
-    openai_api.router,
-    health.router,
-    about.router,
-    auth.router,
-    tokens.router,
-    admin.router,
+    *(inference_routes.router, openai_api.router),
+    *(health.router, about.router, auth.router, tokens.router, admin.router),
+    *(experiments.router, events.router, runs.router, comparisons.router),
+    *(datasets.router, exchange.router),
 )
 """Looked through in this order: first what is asked most often."""
 

@@ -27,20 +27,26 @@ def list_experiments(store: Store) -> list[str]:
 
 
 def export_lines(
-    store: Store, experiment_id: str, *, after: int | None = None
+    store: Store,
+    experiment_id: str,
+    *,
+    after: int | None = None,
+    owned: bool = True,
 ) -> Iterator[str]:
     """The lines of an experiment, read a page at a time, as `exchange_lines` has them.
 
     `after` is the `next` of an earlier reading: dataset and samples are then left out,
     and so are the results that came with all their scores. What is being executed is
-    told as it stands.
+    told as it stands. Without `owned` nobody learns whose it is: elsewhere the id of a
+    user means nothing.
     """
     yield write_line(HEADER, {"version": VERSION})
     if after is None:
         yield from _dataset_lines(store, experiment_id)
     condition = EXPERIMENTS.c.id == experiment_id
     for row in store.read(select(EXPERIMENTS).where(condition)):
-        yield write_line("experiment", _fields(EXPERIMENTS, row))
+        own = {} if owned else {"owner": None, "visibility": "private"}
+        yield write_line("experiment", _fields(EXPERIMENTS, row) | own)
     runs = RUNS.c.experiment_id == experiment_id
     for row in store.read(select(RUNS).where(runs).order_by(RUNS.c.position)):
         yield write_line("run", _fields(RUNS, row))

@@ -208,7 +208,7 @@ def write_line(kind: str, content: Mapping[str, Any]) -> str:
     return f"{text}\n"
 
 
-def read_line(text: str, number: int) -> tuple[str, Any]:
+def read_line(text: str | bytes, number: int) -> tuple[str, Any]:
     """The kind and the content of a line; raises ValidationError, without the text."""
     try:
         told = json.loads(text, parse_constant=_refuse_constant)

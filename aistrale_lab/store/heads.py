@@ -10,15 +10,17 @@ from aistrale_lab.domain.tasks import Dataset, Sample, Task
 from aistrale_lab.errors import ValidationError
 from aistrale_lab.store import datasets
 from aistrale_lab.store.merging import Merged, merge_run
-from aistrale_lab.store.reading import EXPERIMENTS, RUNS
+from aistrale_lab.store.reading import EXPERIMENTS, RUNS, experiment_of
 from aistrale_lab.store.results import Store
+from aistrale_lab.store.visibility import Viewer
 
 
 @dataclass(slots=True)
 class Head:
     """The lines before the first result, as far as they came."""
 
-    verify: bool = False
+    sender: Viewer | None = None
+    """A user of a server, who is not trusted; None: whoever has the database."""
     dataset: Any = None
     samples: list[Sample] = field(default_factory=list)
     experiment: Any = None
@@ -52,7 +54,9 @@ class Head:
 def put_head(store: Store, head: Head) -> Merged:
     """Put dataset, experiment and runs in, as far as they are not there.
 
-    Raises ValidationError if something else has one of their ids.
+    A sender's experiment becomes their own, and a path of their machine is forgotten.
+    Raises ValidationError if something else has one of the ids, NotFoundError or
+    ForbiddenError if the sender may not change what is there.
     """
     if head.experiment is None:
         raise ValidationError("no experiment came before its results")
@@ -77,8 +81,8 @@ def _dataset_of(store: Store, head: Head) -> Dataset:
     made = Dataset(
         name=head.dataset.name,
         samples=tuple(head.samples),
-        source=head.dataset.source,
-        fingerprint="" if head.verify else fingerprint,
+        source=None if head.sender else head.dataset.source,
+        fingerprint="" if head.sender else fingerprint,
     )
     if made.fingerprint != fingerprint:
         raise ValidationError(
@@ -98,6 +102,8 @@ def _put(connection: Connection, head: Head, dataset: Dataset) -> Merged:
     found = connection.execute(select(EXPERIMENTS).where(same)).first()
     if found is None:
         row = head.experiment.model_dump()
+        if head.sender is not None:
+            row |= {"owner": head.sender.user_id, "visibility": "private"}
         connection.execute(insert(EXPERIMENTS).values(**row))
     else:
         _check_same(found, head)
@@ -108,6 +114,8 @@ def _put(connection: Connection, head: Head, dataset: Dataset) -> Merged:
 
 def _check_same(found: Row[Any], head: Head) -> None:
     came = head.experiment
+    if head.sender is not None:
+        head.sender.check_changes(experiment_of(found))
     if (found.identity, found.dataset) != (came.identity, came.dataset):
         raise ValidationError(f"another experiment has the id {came.id!r} here")
 

@@ -12,6 +12,7 @@ from aistrale_lab.store.exchange_lines import HEADER, read_line
 from aistrale_lab.store.heads import Head, put_head
 from aistrale_lab.store.merging import Merged, merge_results, merge_state
 from aistrale_lab.store.results import Store
+from aistrale_lab.store.visibility import Viewer
 
 ORDER = (HEADER, "dataset", "sample", "experiment", "run", "result", "end")
 """The kinds of lines, as they follow each other."""
@@ -20,7 +21,7 @@ MANY = ("sample", "run", "result")
 """The kinds of which there may be several."""
 
 
-def merge(store: Store, lines: Iterable[str]) -> Merged:
+def merge(store: Store, lines: Iterable[str | bytes]) -> Merged:
     """Put an experiment's lines into a store; a second time nothing is put in.
 
     Of two outcomes of the same sample the newer counts, and the older stays among the
@@ -36,21 +37,22 @@ class Merger:
     """Takes the lines of one experiment, in as many portions as they come.
 
     Rows are committed in groups, and the runs' states last: a transfer that broke off
-    leaves nothing wrong behind, and is simply made again. With `verify` the samples
-    are held against their fingerprint: whoever sends may not be who is trusted.
+    leaves nothing wrong behind, and is simply made again. Of a `sender` the samples
+    are held against their fingerprint, and only what is the sender's is changed.
     """
 
-    def __init__(self, store: Store, *, verify: bool = False) -> None:
+    def __init__(self, store: Store, sender: Viewer | None = None) -> None:
         self._store = store
-        self._head = Head(verify=verify)
+        self._head = Head(sender)
         self._kind = ""
         self._number = 0
         self._results: list[Any] = []
         self._taken = 0
-        self._expected: int | None = None
+        self.end: Any = None
+        """The last line, once it came."""
         self._merged = Merged()
 
-    def feed(self, lines: Iterable[str]) -> None:
+    def feed(self, lines: Iterable[str | bytes]) -> None:
         """Take the next lines; raises LabError for what cannot be taken."""
         for text in lines:
             self._number += 1
@@ -66,7 +68,7 @@ class Merger:
 
         Raises ValidationError if the end did not come.
         """
-        if self._expected is None or self._expected != self._taken:
+        if self.end is None or self.end.results != self._taken:
             raise ValidationError(
                 f"the experiment broke off after line {self._number}; what came is "
                 "kept: send it again"
@@ -98,7 +100,7 @@ class Merger:
                     self._flush()
             case "end":
                 self._flush()
-                self._expected = content.results
+                self.end = content
             case _:
                 self._head.take(kind, content)
 

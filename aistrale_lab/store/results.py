@@ -37,6 +37,7 @@ from aistrale_lab.store.records import (
     ExperimentRecord,
     PointRecord,
     RunRecord,
+    Visibility,
 )
 from aistrale_lab.store.spool import Spool
 from aistrale_lab.store.writing import RESULTS, SCORES, add_missing, clean, write_rows
@@ -110,6 +111,8 @@ class Store:
         tags: Mapping[str, str],
         origin: Mapping[str, Any] | None = None,
         point: PointRecord | None = None,
+        owner: str | None = None,
+        visibility: Visibility = "private",
     ) -> None:
         """Store an experiment with its dataset and its pending runs, all or nothing.
 
@@ -127,6 +130,8 @@ class Store:
             "tags": dict(tags),
             "provenance": dict(provenance),
             "created_at": now,
+            "owner": owner,
+            "visibility": visibility,
         }
         first = point.position * MOST_RUNS if point else 0
         more = {
@@ -145,13 +150,23 @@ class Store:
 
         self.recorder.call(write).result()
 
-    def find_experiment(self, identity: str) -> ExperimentRecord | None:
-        """The newest experiment that asked the same of the same, if there is one."""
-        return self._newest(EXPERIMENTS.c.identity == identity)
+    def set_visibility(self, experiment_id: str, visibility: Visibility) -> None:
+        """Say who sees an experiment besides its owner."""
+        same = EXPERIMENTS.c.id == experiment_id
+        statement = update(EXPERIMENTS).where(same).values(visibility=visibility)
+        self.recorder.call(lambda c: c.execute(statement)).result()
 
-    def find_experiment_named(self, name: str) -> ExperimentRecord | None:
-        """The newest experiment of that name, if there is one."""
-        return self._newest(EXPERIMENTS.c.name == name)
+    def find_experiment(
+        self, identity: str, owner: str | None = None
+    ) -> ExperimentRecord | None:
+        """An owner's newest experiment that asked the same of the same, if any."""
+        return self._newest(EXPERIMENTS.c.identity == identity, owner)
+
+    def find_experiment_named(
+        self, name: str, owner: str | None = None
+    ) -> ExperimentRecord | None:
+        """An owner's newest experiment of that name, if there is one."""
+        return self._newest(EXPERIMENTS.c.name == name, owner)
 
     def get_experiment(self, which: str) -> ExperimentRecord:
         """An experiment by its id or the beginning of it; raises NotFoundError."""
@@ -171,6 +186,14 @@ class Store:
         """The runs of an experiment, in their order."""
         runs = self._runs(RUNS.c.experiment_id == experiment_id)
         return sorted(runs, key=lambda run: run.position)
+
+    def runs_of_all(self, experiment_ids: Sequence[str]) -> dict[str, list[RunRecord]]:
+        """The runs of several experiments, each in their order."""
+        found: dict[str, list[RunRecord]] = {one: [] for one in experiment_ids}
+        runs = self._runs(RUNS.c.experiment_id.in_(list(experiment_ids)))
+        for run in sorted(runs, key=lambda run: run.position):
+            found[run.experiment_id].append(run)
+        return found
 
     def runs_of_batch(self, batch_id: str) -> list[RunRecord]:
         """The runs of a batch, point after point."""
@@ -311,8 +334,9 @@ class Store:
         statement = select(told).where(RESULTS.c.run_id == run_id, told.is_not(None))
         return sorted(row[0] for row in self.read(statement.distinct()))
 
-    def _newest(self, condition: Any) -> ExperimentRecord | None:
-        statement = select(EXPERIMENTS).where(condition)
+    def _newest(self, condition: Any, owner: str | None) -> ExperimentRecord | None:
+        owned = EXPERIMENTS.c.owner == owner  # None: IS NULL
+        statement = select(EXPERIMENTS).where(condition, owned)
         found = self.read(statement.order_by(EXPERIMENTS.c.created_at.desc()).limit(1))
         return experiment_of(found[0]) if found else None
 

@@ -95,7 +95,7 @@ def test_a_store_is_not_pushed_into_itself(call: Call) -> None:
     ended = call("push", "--to", "sqlite:///aistrale.db")
 
     assert ended.returncode == 2
-    assert "is the store that is open" in ended.stderr
+    assert "is the one that is open" in ended.stderr
 
 
 def test_urls_that_are_none_are_refused(call: Call) -> None:

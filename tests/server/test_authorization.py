@@ -15,6 +15,7 @@ import pytest
 from servers.team import PASSWORD, TeamServer
 
 import aistrale_lab as lab
+from aistrale_lab.domain.chat import GenerateConfig
 from aistrale_lab.domain.tasks import Dataset, Sample, Task
 from aistrale_lab.server.doors import OPEN, routes_of
 from aistrale_lab.settings import Settings
@@ -48,6 +49,11 @@ def signed_in(status: int, body: dict[str, Any] | None = None) -> Row:
     return Row(401, status, status, status, status, body)
 
 
+def seen(status: int, body: dict[str, Any] | None = None) -> Row:
+    """An experiment's: for others, but admins, it does not exist."""
+    return Row(401, status, 404, status, status, body)
+
+
 def with_cookie(status: int, body: dict[str, Any] | None = None) -> Row:
     return Row(401, status, status, status, 403, body)
 
@@ -76,6 +82,9 @@ def with_token(status: int, body: dict[str, Any] | None = None) -> Row:
     return Row(401, 401, 401, 401, status, body)
 
 
+DATASET = {"name": "two", "samples": [{"id": "a", "input": "Hi"}]}
+ASKED = {"task": {"dataset": DATASET}, "models": ["embedded/echo"]}
+STRANGERS = {"baseline": "0" * 14, "candidate": "1" * 14}
 NEW = "a name that is not taken"
 LOGIN = {"name": "nobody", "password": "wrong password"}
 CHANGE = {"current": PASSWORD, "new": "another horse, another battery"}
@@ -130,6 +139,26 @@ MATRIX: dict[tuple[Method, Path], Row] = {
     ("POST", "/users/{user_id}"): replace(admins(303), form={"change": "admin"}),
     ("POST", "/users/{user_id}/reset"): admins(200),
     ("POST", "/users/{user_id}/sessions/end"): admins(303),
+    ("GET", "/api/v1/experiments"): signed_in(200),
+    ("POST", "/api/v1/experiments"): signed_in(202, ASKED),
+    ("POST", "/api/v1/experiments/plan"): signed_in(200, ASKED),
+    ("GET", "/api/v1/experiments/{experiment_id}"): seen(200),
+    ("PATCH", "/api/v1/experiments/{experiment_id}"): seen(
+        200, {"visibility": "private"}
+    ),
+    ("POST", "/api/v1/experiments/{experiment_id}/cancel"): seen(202),
+    ("POST", "/api/v1/experiments/{experiment_id}/resume"): seen(202, {}),
+    ("GET", "/api/v1/experiments/{experiment_id}/summary"): seen(200),
+    ("GET", "/api/v1/experiments/{experiment_id}/events"): seen(200),
+    ("GET", "/api/v1/runs/{run_id}"): seen(200),
+    ("GET", "/api/v1/runs/{run_id}/results"): seen(200),
+    ("GET", "/api/v1/comparisons"): signed_in(422),
+    ("POST", "/api/v1/comparisons"): signed_in(404, STRANGERS),
+    ("GET", "/api/v1/datasets"): signed_in(200),
+    ("POST", "/api/v1/datasets"): signed_in(201, DATASET),
+    ("GET", "/api/v1/datasets/{fingerprint}"): seen(200),
+    ("GET", "/api/v1/exchange/experiments/{experiment_id}"): seen(200),
+    ("POST", "/api/v1/exchange"): signed_in(422),
 }
 
 QUERY = {
@@ -154,11 +183,13 @@ def things_of(team: TeamServer, owner: UserRecord) -> dict[str, str]:
     state = team.app.state
     state.sessions.add(owner.id, address="::1", agent="another")
     _, token = state.tokens.add(owner.id, "another", scopes=["read"])
-    runs = team.bench.runs()
+    runs = [run for run in team.bench.runs() if run.name == "one"]
+    team.bench.attach(runs[0].experiment_id).wait(60)
     team.give(runs[0].experiment_id, owner)
     return {
         "file": "house.css",
         "experiment_id": runs[0].experiment_id,
+        "fingerprint": team.bench.experiment(runs[0].experiment_id).record.dataset,
         "run_id": runs[0].id,
         "other_run_id": runs[1].id,
         "user_id": owner.id,
@@ -186,7 +217,11 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
     url = f"sqlite:///{tmp_path_factory.mktemp('matrix')}/store.db"
     with lab.Lab.open(url, settings=Settings()) as bench, TeamServer(bench) as server:
         samples = (Sample(id="q1", input="1 + 1", target="2"),)
-        asked = Task(dataset=Dataset(name="one", samples=samples), scorers="exact")
+        asked = Task(
+            dataset=Dataset(name="one", samples=samples),
+            scorers="exact",
+            config=GenerateConfig(max_tokens=5),
+        )
         bench.start(asked, ["embedded/constant", "embedded/echo"]).wait(60)
         yield server
 

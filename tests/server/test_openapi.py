@@ -3,7 +3,9 @@
 What is learnt from answers is put into later requests. So the routes that can end
 sessions are asked apart, where no id of the one who asks is learnt; and those that
 end the session that asks are left out. So are, by now, those that call a model: their
-document does not yet say all that they refuse, and an answer takes its time.
+document does not yet say all that they refuse, and an answer takes its time. Of a
+task, a dataset and an experiment's lines no schema can say all that makes them wrong:
+a template, ids that are there twice, a model that nobody offers.
 """
 
 import subprocess
@@ -18,6 +20,13 @@ from aistrale_lab.store.accounts import UserRecord
 
 LEFT_OUT = ("/api/v1/auth/logout", "/api/v1/users/me/password", "/metrics")
 CALL_MODELS = ("/api/v1/inference", "/v1/chat/completions", "/v1/models")
+BEYOND_A_SCHEMA = [
+    "--exclude-name=POST /api/v1/datasets",
+    "--exclude-name=POST /api/v1/exchange",
+    "--exclude-name=POST /api/v1/experiments",
+    "--exclude-name=POST /api/v1/experiments/plan",
+    "--exclude-name=POST /api/v1/experiments/{experiment_id}/resume",
+]
 END_SESSIONS = (
     "/api/v1/auth/login",
     "/api/v1/admin/users/{user_id}",
@@ -44,7 +53,10 @@ def words_for(option: str, paths: Sequence[str]) -> list[str]:
 @pytest.mark.parametrize(
     "paths",
     [
-        words_for("exclude", LEFT_OUT + CALL_MODELS + END_SESSIONS),
+        [
+            *words_for("exclude", LEFT_OUT + CALL_MODELS + END_SESSIONS),
+            *BEYOND_A_SCHEMA,
+        ],
         words_for("include", END_SESSIONS),
     ],
     ids=["all but", "those that end sessions"],

@@ -25,6 +25,7 @@ from aistrale_lab.store.merging import Merged
 from aistrale_lab.store.receiving import Merger, merge
 from aistrale_lab.store.results import Store
 from aistrale_lab.store.tables import all_tables
+from aistrale_lab.store.visibility import Viewer
 from tests.store.conftest import EXPERIMENT, RUN, add_run, make_failure, make_result
 
 NOTHING = Merged()
@@ -353,7 +354,7 @@ async def test_lines_that_lie_are_refused_in_words(
     await store.recorder.save(make_result("s0"))
     lines = [json.loads(line) for line in export_lines(store, EXPERIMENT)]
     change(lines)
-    merger = Merger(other, verify=True)
+    merger = Merger(other, Viewer(user_id="ann", admin=False))
 
     with pytest.raises(ValidationError, match=said):
         merger.feed(map(json.dumps, lines))
