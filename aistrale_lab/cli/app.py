@@ -502,7 +502,10 @@ def plan(
 @app.command()
 def push(
     to: Annotated[
-        str, typer.Option("--to", metavar="URL", help="The store they are put into.")
+        str,
+        typer.Option(
+            "--to", metavar="URL", help="The store or server they are put into."
+        ),
     ],
     which: o.Experiments = None,
     store: o.Store = None,
@@ -525,7 +528,10 @@ def push(
 @app.command()
 def pull(
     source: Annotated[
-        str, typer.Option("--from", metavar="URL", help="The store they come from.")
+        str,
+        typer.Option(
+            "--from", metavar="URL", help="The store or server they come from."
+        ),
     ],
     which: o.Experiments = None,
     store: o.Store = None,

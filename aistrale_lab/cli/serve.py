@@ -6,6 +6,7 @@ from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.output import emit
 from aistrale_lab.cli.showing import Showing, open_lab
 from aistrale_lab.errors import ConfigError
+from aistrale_lab.lab.team import is_server
 from aistrale_lab.store.accounts import Accounts
 from aistrale_lab.terminal import note
 
@@ -29,6 +30,8 @@ def serve(host: str, port: int, showing: Showing) -> Exit:
     from aistrale_lab.server import serving
 
     with open_lab(showing) as lab:
+        if is_server(lab.store_url):
+            raise ConfigError("a server over a server is none: name a database")
         if not Accounts(lab.store).list():
             note("nobody can sign in yet: aistrale user add NAME --admin")
         if host not in LOOPBACK:

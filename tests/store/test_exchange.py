@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,9 +37,10 @@ CARRIED = (
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Iterator[Store]:
-    """A second store, with nothing in it."""
-    store = Store.open(f"sqlite:///{tmp_path}/other.db")
+def other(url: str, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A second store, with nothing in it: of the other kind than the first."""
+    kind = "postgres_url" if url.startswith("sqlite") else "sqlite_url"
+    store = Store.open(request.getfixturevalue(kind))
     yield store
     store.close()
 
