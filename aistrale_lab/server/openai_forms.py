@@ -19,7 +19,7 @@ FINISHES = {FinishReason.REFUSAL: "stop", FinishReason.UNKNOWN: "stop"}
 class Turn(BaseModel):
     """A message. Calls of tools in earlier turns are not taken."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     role: Role
     content: str | list[dict[str, Any]]
@@ -28,7 +28,7 @@ class Turn(BaseModel):
 class StreamOptions(BaseModel):
     """What a stream shall tell."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     include_usage: bool = False
     include_obfuscation: bool | None = None
@@ -37,7 +37,7 @@ class StreamOptions(BaseModel):
 class ChatCompletion(BaseModel):
     """A request, as OpenAI's clients make it; `model` is PROVIDER/MODEL."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     model: Annotated[str, Field(pattern=MODEL, examples=["embedded/calculator"])]
     messages: Annotated[list[Turn], Field(min_length=1)]

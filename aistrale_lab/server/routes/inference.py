@@ -4,7 +4,15 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
+)
 
 from aistrale_lab.domain.calls import Answer
 from aistrale_lab.domain.chat import FinishReason, GenerateConfig, Message
@@ -24,6 +32,41 @@ CLIENT_LEFT = 499
 """What nobody reads: the client has closed the connection."""
 
 
+ONE_OF_BOTH: list[JsonValue] = [
+    {"required": [one], "properties": {one: {"not": {"type": "null"}}}}
+    for one in ("inputs", "messages")
+]
+
+
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["piece", "answer", "error"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+
+ONE_OR_MORE = {
+    "anyOf": [
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "string"},
+        {"type": "null"},
+    ]
+}
+
+
+class Config(GenerateConfig):
+    """Settings of a call, each of its own type: true is no number here."""
+
+    model_config = ConfigDict(strict=True)
+
+    stop_sequences: Annotated[
+        tuple[str, ...] | None, Field(strict=False), WithJsonSchema(ONE_OR_MORE)
+    ] = None
+    tools: tuple[dict[str, Any], ...] | None = Field(default=None, strict=False)
+
+
 class Inference(BaseModel):
     """What is asked of a model: `inputs`, a question, or `messages`, a conversation.
 
@@ -31,13 +74,15 @@ class Inference(BaseModel):
     `answer` as it would be without; or `error`, whose content is that of an error.
     """
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, json_schema_extra={"oneOf": ONE_OF_BOTH}
+    )
 
     model: Annotated[str, Field(pattern=MODEL, examples=["embedded/calculator"])]
     inputs: str | None = None
     messages: list[Message] | None = Field(default=None, min_length=1)
-    config: GenerateConfig = GenerateConfig()
-    stream: bool = False
+    config: Config = Config()
+    stream: StrictBool = False
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -92,7 +137,7 @@ class Models(BaseModel):
     "/inference",
     response_model=Answered,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {"schema": EVENT}}},
         **describe_errors(400, 402, 404, 429, 502, 504),
     },
 )
