@@ -17,7 +17,7 @@ function makePane({ close, step }) {
   }
   function table(label, headings, rows) {
     return h("section", { class: "al-text al-scroll" }, h("h5", {}, label),
-      h("table", { class: "al-table al-wrap" },
+      h("table", { class: "al-table al-wrap", "aria-label": label },
         h("thead", {}, h("tr", {}, headings.map((name) => h("th", { scope: "col" }, name)))),
         h("tbody", {}, rows.map((row) => h("tr", {}, row.map((value) => h("td", {}, value)))))));
   }

@@ -8,7 +8,7 @@
 function makePicker(label, hint, { changed, search, opened = () => {}, typing = () => {} }) {
   const id = `al-${crypto.randomUUID()}`;
   const chips = h("ul", { class: "al-chips", "aria-label": `${label}: chosen` });
-  const list = h("ul", { class: "al-options", id: `${id}-list`, role: "listbox", "aria-label": label, hidden: true });
+  const list = h("ul", { class: "al-options", id: `${id}-list`, role: "listbox", "aria-label": label, tabindex: "-1", hidden: true });
   const input = h("input", {
     id, type: "text", role: "combobox", autocomplete: "off", spellcheck: "false",
     "aria-expanded": "false", "aria-controls": `${id}-list`, "aria-autocomplete": "list",
