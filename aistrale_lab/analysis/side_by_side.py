@@ -24,6 +24,8 @@ Mask = NDArray[np.bool_]
 
 KEY = ["sample_id", "epoch"]
 
+SEARCHED = ("sample_id", "group", "input")
+
 
 class SideBySide:
     """One row per sample and epoch, one column of answers per run, baseline first.
@@ -108,12 +110,18 @@ class SideBySide:
         if group:
             among &= (self.rows["group"] == group).fillna(False).to_numpy(bool)
         if search:
-            fits = [
-                self.rows[name].str.contains(search, case=False, regex=False)
-                for name in ("sample_id", "input")
-            ]
-            among &= (fits[0] | fits[1]).fillna(False).to_numpy(bool)
+            among &= np.logical_or.reduce(
+                [self._says(name, search) for name in SEARCHED]
+            )
         return among
+
+    def _says(self, name: str, search: str) -> Mask:
+        found = (
+            self.rows[name]
+            .astype("string")
+            .str.contains(search, case=False, regex=False)
+        )
+        return np.asarray(found.fillna(False), dtype=bool)
 
     def _is(self, kind: Kind) -> Mask:
         match kind:

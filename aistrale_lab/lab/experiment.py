@@ -17,6 +17,7 @@ from aistrale_lab.store.pages import (
     TEXTS,
     Page,
     PageQuery,
+    count_groups,
     list_groups,
     read_page,
 )
@@ -116,8 +117,12 @@ class Experiment:
         return ["run_id", "model", *TEXTS, *NUMBERS, *scores, *params]
 
     def groups(self) -> list[str]:
-        """The groups of the samples, sorted; empty if the dataset has none."""
+        """The first 200 groups of the samples, sorted; empty if there are none."""
         return list_groups(self._store, self.record.dataset)
+
+    def count_groups(self) -> int:
+        """How many groups the samples have."""
+        return count_groups(self._store, self.record.dataset)
 
     def side_by_side(self, *which: str, scorer: str | None = None) -> "SideBySide":
         """Two or more runs beside each other, baseline first; by default all of them.

@@ -69,7 +69,7 @@ NUMBERS: Mapping[str, ColumnElement[Any]] = {
 }
 """The columns that hold numbers or times."""
 
-SEARCHED = ("sample_id", "input", "target", "output", "error")
+SEARCHED = ("sample_id", "group", "input", "target", "output", "error")
 
 
 class PageQuery(Value):
@@ -123,16 +123,24 @@ def read_page(
 
 
 def list_groups(store: Store, dataset: str, most: int = 200) -> list[str]:
-    """The groups of a dataset's samples, sorted."""
-    statement = (
+    """The first groups of a dataset's samples, sorted."""
+    groups = _groups(dataset).order_by(SAMPLES.c.group_name).limit(most)
+    return [row[0] for row in store.read(groups)]
+
+
+def count_groups(store: Store, dataset: str) -> int:
+    """How many groups a dataset's samples have."""
+    groups = _groups(dataset).subquery()
+    return int(store.read(select(func.count()).select_from(groups))[0][0])
+
+
+def _groups(dataset: str) -> Select[Any]:
+    return (
         select(SAMPLES.c.group_name)
         .join(MEMBERS, MEMBERS.c.sample_key == SAMPLES.c.key)
         .where(MEMBERS.c.dataset == dataset, SAMPLES.c.group_name.is_not(None))
         .distinct()
-        .order_by(SAMPLES.c.group_name)
-        .limit(most)
     )
-    return [row[0] for row in store.read(statement)]
 
 
 class _Search:

@@ -7,6 +7,7 @@ from aistrale_lab.analysis.word_diff import word_diff
 from aistrale_lab.domain import rich
 from aistrale_lab.logs import visible
 from aistrale_lab.widgets.cells import cell, long_text, number
+from aistrale_lab.widgets.group_choice import offered_groups
 from aistrale_lab.widgets.view import Act, View, asset
 
 if TYPE_CHECKING:
@@ -67,12 +68,13 @@ class CompareView(View):
         self._sides = source.side_by_side(*which, scorer=scorer)
         self._found: list[int] = []
         names = [visible(name) for name in self._sides.names]
+        groups = self._sides.groups()
         super().__init__(
             {
                 "names": names,
                 "scorer": visible(self._sides.scorer or ""),
                 "titles": [list(pair) for pair in TITLES.items()],
-                "groups": self._sides.groups(),
+                **offered_groups(groups, len(groups)),
                 "kind": "differ",
                 "group": "",
                 "search": "",

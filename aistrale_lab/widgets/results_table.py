@@ -13,6 +13,7 @@ from aistrale_lab.lab.options import faults_of
 from aistrale_lab.lab.result_pages import default_columns, is_number, page_said
 from aistrale_lab.store.pages import PageQuery
 from aistrale_lab.widgets.cells import cell
+from aistrale_lab.widgets.group_choice import offered_groups
 from aistrale_lab.widgets.opened import opened_state
 from aistrale_lab.widgets.view import Act, View, asset
 
@@ -48,7 +49,7 @@ class ResultsTable(View):
             {
                 "columns": known,
                 "runs": [[run.id, _label(run)] for run in experiment.runs],
-                "groups": experiment.groups(),
+                **offered_groups(experiment.groups(), experiment.count_groups()),
                 "scorers": [
                     c[len("score_") :] for c in known if c.startswith("score_")
                 ],

@@ -33,6 +33,17 @@ function button(text, click, attributes = {}) {
   return h("button", { type: "button", ...attributes, on: { click } }, text);
 }
 
+/** An option of a select; one without a value only tells something. */
+function makeOption([value, text]) {
+  return h("option", { value: value ?? "", disabled: value === null }, text);
+}
+
+/** All groups, those that are offered, and how many are not. */
+function groupOptions({ groups, more_groups }) {
+  const more = more_groups ? [[null, more_groups]] : [];
+  return [["", "all groups"], ...groups, ...more];
+}
+
 /** Ask the kernel to do something. */
 function act(model, name, fields = {}) {
   model.send({ act: name, ...fields });

@@ -8,7 +8,7 @@ function makeFilters(model) {
   const ask = (fields) => act(model, "filter", fields);
   const kind = h("select", { "aria-label": "Which samples", on: { change: () => ask({ kind: kind.value }) } });
   const group = h("select", { "aria-label": "Group", on: { change: () => ask({ group: group.value }) } });
-  const search = h("input", { type: "search", "aria-label": "Search in sample ids and inputs", placeholder: "search (press /)" });
+  const search = h("input", { type: "search", "aria-label": "Search in sample ids, groups and inputs", placeholder: "search (press /)" });
   const later = debounce((text) => ask({ search: text }));
   search.addEventListener("input", () => later(search.value));
   const words = h("input", { type: "checkbox", checked: true });
@@ -19,11 +19,12 @@ function makeFilters(model) {
     kind.replaceChildren(...state.titles.map(([key, title]) =>
       h("option", { value: key }, `${title} (${state.counts[key]})`)));
     kind.value = state.kind;
-    if (groups !== state.groups.join("\n")) {
-      groups = state.groups.join("\n");
-      group.replaceChildren(h("option", { value: "" }, "all groups"), ...state.groups.map((name) => h("option", { value: name }, name)));
+    const options = groupOptions(state);
+    if (groups !== JSON.stringify(options)) {
+      groups = JSON.stringify(options);
+      group.replaceChildren(...options.map(makeOption));
     }
-    group.hidden = state.groups.length === 0;
+    group.hidden = options.length < 2;
     group.value = state.group;
     if (search.getRootNode().activeElement !== search) search.value = state.search;
   }

@@ -13,7 +13,7 @@ function makeSelect(label, changed) {
     const now = JSON.stringify(options);
     if (now !== drawn) {
       drawn = now;
-      select.replaceChildren(...options.map(([key, text]) => h("option", { value: key }, text)));
+      select.replaceChildren(...options.map(makeOption));
     }
     select.value = value;
     select.hidden = options.length < 2;
@@ -23,7 +23,7 @@ function makeSelect(label, changed) {
 
 /** Search, filters and the choice of columns. */
 function makeTools(model, ask) {
-  const search = h("input", { type: "search", "aria-label": "Search in ids, inputs, targets, outputs and errors", placeholder: "search (press /)" });
+  const search = h("input", { type: "search", "aria-label": "Search in ids, groups, inputs, targets, outputs and errors", placeholder: "search (press /)" });
   const later = debounce((text) => ask({ search: text }), RESTS);
   search.addEventListener("input", () => later(search.value));
   const runs = makeSelect("Model", (value) => ask({ runs: value ? [value] : [] }));
@@ -56,7 +56,7 @@ function makeTools(model, ask) {
     const judged = state.scorers.flatMap((scorer) =>
       JUDGED.map(([kind, text]) => [`${kind}\n${scorer}`, `${scorer}: ${text}`]));
     outcome.update([...OUTCOMES, ...judged], query.scorer ? `${query.outcome}\n${query.scorer}` : query.outcome);
-    group.update([["", "all groups"], ...state.groups.map((name) => [name, name])], query.group);
+    group.update(groupOptions(state), query.group);
     drawBoxes(state);
   }
   const node = h("div", { class: "al-bar al-tools" }, search, runs.node, outcome.node, group.node, chooser);
