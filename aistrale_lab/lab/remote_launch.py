@@ -102,7 +102,7 @@ class RemoteLauncher:
     ) -> Experiment | None:
         """The experiment that `start` would go on with, if there is one."""
         asked = _asked(task, models, chosen, name)
-        earlier = self._team.post("experiments/plan", asked)["earlier"]
+        earlier = self._team.post("plans", asked)["earlier"]
         if earlier is None:
             return None
         return Experiment(self._store, self._mirror.refresh(earlier))
@@ -124,7 +124,7 @@ class RemoteLauncher:
             "output_tokens": output_tokens,
         }
         asked = _asked(task, models, chosen, task.name) | more
-        return plan_of(self._team.post("experiments/plan", asked))
+        return plan_of(self._team.post("plans", asked))
 
     def know(self, which: str) -> None:
         """Have an experiment here, by its or a run's id or the beginning of one."""

@@ -26,6 +26,7 @@ from aistrale_lab.server.routes import (
     experiments,
     health,
     openai_api,
+    plans,
     runs,
     tokens,
 )
@@ -41,7 +42,7 @@ ROUTERS = (
     *(inference_routes.router, openai_api.router),
     *(health.router, about.router, auth.router, tokens.router, admin.router),
     *(experiments.router, events.router, runs.router, comparisons.router),
-    *(datasets.router, exchange.router),
+    *(datasets.router, exchange.router, plans.router),
 )
 """Looked through in this order: first what is asked most often."""
 

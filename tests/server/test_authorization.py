@@ -141,7 +141,7 @@ MATRIX: dict[tuple[Method, Path], Row] = {
     ("POST", "/users/{user_id}/sessions/end"): admins(303),
     ("GET", "/api/v1/experiments"): signed_in(200),
     ("POST", "/api/v1/experiments"): signed_in(202, ASKED),
-    ("POST", "/api/v1/experiments/plan"): signed_in(200, ASKED),
+    ("POST", "/api/v1/plans"): signed_in(200, ASKED),
     ("GET", "/api/v1/experiments/{experiment_id}"): seen(200),
     ("PATCH", "/api/v1/experiments/{experiment_id}"): seen(
         200, {"visibility": "private"}

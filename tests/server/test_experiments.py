@@ -274,9 +274,9 @@ def test_a_plan_says_what_it_would_take_and_what_is_there(
     team: TeamServer, ann: UserRecord, provider: ActedServer
 ) -> None:
     with team.browser(ann) as client:
-        before = client.post(f"{API}/experiments/plan", json=asked()).json()
+        before = client.post(f"{API}/plans", json=asked()).json()
         found = start(client)
-        after = client.post(f"{API}/experiments/plan", json=asked()).json()
+        after = client.post(f"{API}/plans", json=asked()).json()
 
     assert before["lanes"][0]["calls"] == 8
     assert (before["earlier"], after["earlier"]) == (None, found["id"])

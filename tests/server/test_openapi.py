@@ -27,7 +27,7 @@ NO_JSON = ("POST /api/v1/exchange",)
 TAKE_TASKS = (
     "POST /api/v1/datasets",
     "POST /api/v1/experiments",
-    "POST /api/v1/experiments/plan",
+    "POST /api/v1/plans",
     "POST /api/v1/experiments/{experiment_id}/resume",
 )
 END_SESSIONS = (

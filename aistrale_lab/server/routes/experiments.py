@@ -1,10 +1,9 @@
 """Experiments: listed, started, cancelled, resumed, shared, and their summaries."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from aistrale_lab.analysis.summary import run_objects
 from aistrale_lab.errors import ConflictError, NotFoundError
@@ -41,14 +40,6 @@ class AskedExperiment(AskedRuns):
     fresh: bool = False
 
 
-class AskedPlan(AskedRuns):
-    """What is to be forecast; see `Lab.plan`."""
-
-    pilot: str | None = Field(default=None, pattern=ID)
-    effect: float | None = Field(default=None, gt=0, le=1)
-    output_tokens: int | None = Field(default=None, ge=1, le=10**9)
-
-
 class Begun(Experiment):
     """An experiment under way, with its lanes as `/events` tells them."""
 
@@ -60,15 +51,6 @@ class Begun(Experiment):
         lanes = [lane_object(lane) for lane in handle.lanes]
         known = tell(request, handle.experiment_id)
         return cls(**known.model_dump(), lanes=lanes)
-
-
-class Plan(BaseModel):
-    """The forecast, and the experiment that a start would go on with, if any."""
-
-    lanes: list[dict[str, Any]]
-    power: dict[str, Any]
-    pilot: str | None
-    earlier: str | None
 
 
 class Changes(Asked):
@@ -119,27 +101,6 @@ def start(asked: AskedExperiment, request: Request) -> Begun:
         **asked.options,
     )
     return Begun.under(handle, request)
-
-
-@router.post("/plan", responses=describe_errors(404, 413))
-@door(USER("read", max_body=MAX_BODY))
-def plan(asked: AskedPlan, request: Request) -> Plan:
-    """What it would take and what it could show; nothing is sent."""
-    task, bench = task_of(asked, request), _bench(request)
-    if asked.pilot is not None:
-        seen_experiment(request, asked.pilot)
-    found = bench.plan(
-        task,
-        asked.models,
-        pilot=asked.pilot,
-        effect=asked.effect,
-        output_tokens=asked.output_tokens,
-        **asked.options,
-    )
-    earlier = bench.find(
-        task, asked.models, name=asked.name, owner=caller_of(request).user_id
-    )
-    return Plan(**asdict(found), earlier=earlier.id if earlier else None)
 
 
 @router.get("/{experiment_id}", responses=describe_errors(404))
