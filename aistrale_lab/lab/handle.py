@@ -66,6 +66,10 @@ class RunHandle(Generic[T]):
         """Whether the run has ended and everything it did is on disk."""
         return self._outcome.done()
 
+    def on_end(self, call: Callable[[], object]) -> None:
+        """Call once the run has ended, or now if it has; from whatever thread."""
+        self._outcome.add_done_callback(lambda _: call())
+
     def failure(self) -> BaseException | None:
         """What broke the run, if it has ended so; None while it goes on."""
         return self._outcome.exception() if self.done() else None

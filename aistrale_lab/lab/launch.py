@@ -133,7 +133,7 @@ class Launcher:
             runs=[plan.spec for plan in plans],
             provenance=provenance(),
             tags=tags,
-            origin=self._origin(),
+            origin=self._origin() or ({"for_user": owner} if owner else None),
             owner=owner,
             visibility=visibility,
         )

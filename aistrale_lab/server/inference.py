@@ -23,6 +23,7 @@ def share(app: FastAPI, bench: Lab, settings: ServerSettings) -> None:
     limits = Limits(settings, bench.store.recorder, Money(bench, calls))
     app.state.providers = providers_of(bench.settings)
     app.state.calls = calls
+    app.state.limits = limits
     app.state.calling = Calling(bench.asking, calls, limits)
     app.state.catalogue = Catalogue(bench, app.state.providers)
 

@@ -2,13 +2,18 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 
 from aistrale_lab.domain.calls import Answer
 from aistrale_lab.errors import ThrottledError
 from aistrale_lab.lab.asking import Asked
+from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.server.caller import Caller
 from aistrale_lab.server.money import Money
 from aistrale_lab.settings import ServerSettings
@@ -70,6 +75,31 @@ class Limits:
                 lambda c: rates.take(c, key, units=units, per_minute=tpm)
             )
 
+    def shared_out(
+        self, caller: Caller, options: RunOptions, lanes: int
+    ) -> dict[str, Any]:
+        """The options of an experiment, whose lanes share what the user may use."""
+        settings, chosen = self._settings, options.model_dump(exclude_unset=True)
+        most = {
+            "concurrency": settings.user_concurrency,
+            "rpm": caller.rpm or settings.user_rpm,
+            "tpm": self._tpm(caller),
+        }
+        for name, limit in most.items():
+            if limit is not None:
+                share = max(1, limit // max(1, lanes))
+                chosen[name] = min(getattr(options, name) or share, share)
+        return chosen
+
+    async def allot(self, caller: Caller, wanted: Decimal | None) -> "Allotment":
+        """What an experiment may cost of the user's month; raises BudgetError."""
+        budget, loop = self._budget(caller), asyncio.get_running_loop()
+        if budget is None:
+            return Allotment(wanted, lambda: None)
+        share = await self._money.allot(caller.user_id, budget, wanted)
+        back = partial(self._money.give_back, caller.user_id, share)
+        return Allotment(share, lambda: loop.call_soon_threadsafe(back))
+
     async def _take(self, admission: "Admission") -> None:
         caller, tpm = admission.caller, self._tpm(admission.caller)
         rpm = caller.rpm or self._settings.user_rpm
@@ -86,9 +116,7 @@ class Limits:
         await asyncio.wrap_future(self._recorder.call(take))
 
     async def _reserve(self, admission: "Admission", asked: Asked) -> None:
-        budget = admission.caller.budget_usd
-        if budget is None:
-            budget = self._settings.user_budget_usd
+        budget = self._budget(admission.caller)
         if budget is not None:
             admission.reserved = await self._money.reserve(
                 admission.caller.user_id,
@@ -98,8 +126,20 @@ class Limits:
                 asked.config.max_tokens or self._settings.max_tokens,
             )
 
+    def _budget(self, caller: Caller) -> Decimal | None:
+        own = caller.budget_usd
+        return self._settings.user_budget_usd if own is None else own
+
     def _tpm(self, caller: Caller) -> int | None:
         return caller.tpm or self._settings.user_tpm
+
+
+@dataclass(frozen=True)
+class Allotment:
+    """USD that an experiment may cost, None: as much as it likes; ended with it."""
+
+    usd: Decimal | None
+    end: Callable[[], object]
 
 
 class Admission:

@@ -67,6 +67,30 @@ class Money:
         purse.reserved += most
         return most
 
+    async def allot(
+        self, user_id: str, budget: Decimal, wanted: Decimal | None
+    ) -> Decimal:
+        """Set aside what an experiment may cost: what is wanted, or all that is left.
+
+        Raises BudgetError if nothing is.
+        """
+        purse = await self._purse(user_id)
+        left = budget - purse.spent - purse.reserved
+        if left <= 0:
+            raise BudgetError(
+                f"of your {budget} USD a month none are left",
+                retry_after=_until_next_month(),
+            )
+        share = left if wanted is None else min(wanted, left)
+        purse.reserved += share
+        return share
+
+    def give_back(self, user_id: str, share: Decimal) -> None:
+        """An experiment has ended: what it cost stands in the store."""
+        purse = self._purses[user_id]
+        purse.reserved -= share
+        purse.read_at = float("-inf")
+
     def settle(self, user_id: str, reserved: Decimal, cost: Decimal | None) -> None:
         """Replace a reservation by the cost."""
         purse = self._purses[user_id]
@@ -89,7 +113,8 @@ class Money:
 
     def _spent(self, user_id: str, since: datetime) -> Decimal:
         found = self._calls.spent(user_id, since)
-        return found.usd + sum(map(self._most, found.unknown), Decimal(0))
+        unknown = sum(map(self._most, found.unknown), Decimal(0))
+        return found.usd + unknown + self._calls.spent_in_runs(user_id, since)
 
     def _most(self, question: Question) -> Decimal:
         """A provider or a price may have been taken out of the settings since."""

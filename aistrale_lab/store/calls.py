@@ -19,10 +19,11 @@ from aistrale_lab.domain.calls import Answer
 from aistrale_lab.domain.chat import Message, Usage
 from aistrale_lab.errors import StoreError
 from aistrale_lab.store.call_spool import CallSpool, rows_in
+from aistrale_lab.store.reading import RUNS
 from aistrale_lab.store.recorder import Waiter, tell
 from aistrale_lab.store.results import Store
 from aistrale_lab.store.team_tables import CallRow
-from aistrale_lab.store.writing import Row, clean
+from aistrale_lab.store.writing import RESULTS, Row, clean
 
 CALLS: Table = CallRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
@@ -113,6 +114,19 @@ class Calls:
             (Decimal(row.cost_usd) * row.calls for row in self._read(known)), Decimal(0)
         )
         return Spent(total, [_question(row) for row in self._read(unknown)])
+
+    def spent_in_runs(self, user_id: str, since: datetime) -> Decimal:
+        """What answers have cost, begun since then, in runs started for a user here."""
+        cost = RESULTS.c.cost_usd
+        statement = (
+            select(cost, func.count().label("answers"))
+            .join(RUNS, RUNS.c.id == RESULTS.c.run_id)
+            .where(RUNS.c.origin["for_user"].as_string() == user_id)
+            .where(RESULTS.c.started_at >= since, cost.is_not(None))
+            .group_by(cost)
+        )
+        rows = self._read(statement)
+        return sum((Decimal(r.cost_usd) * r.answers for r in rows), Decimal(0))
 
     def kept(self) -> int:
         """How many files wait to be taken in."""

@@ -11,6 +11,8 @@ from servers.recorded import RecordedServer
 from servers.team import TeamServer
 
 import aistrale_lab as lab
+from aistrale_lab.lab.options import RunOptions
+from aistrale_lab.server.caller import Caller
 
 PRICED = """
 [prices."openai/large"]
@@ -160,6 +162,61 @@ def test_a_call_that_the_provider_refused_costs_nothing(
 
     assert statuses(refused) == [404] * 3
     assert good.status_code == 200
+
+
+def experiment(client: httpx2.Client, **options: Any) -> httpx2.Response:
+    samples = [{"id": f"q{n}", "input": QUESTION, "target": "4"} for n in range(12)]
+    task = {"dataset": {"name": "sums", "samples": samples}}
+    body = {"task": task | {"config": {"max_tokens": 10}}, "models": ["openai/large"]}
+    begun = client.post("/api/v1/experiments", json={**body, "options": options})
+    if begun.status_code == 202:
+        client.get(f"/api/v1/experiments/{begun.json()['id']}/events")
+    return begun
+
+
+def test_an_experiment_spends_what_is_left_of_the_month(
+    priced: None, store_url: str, server: RecordedServer
+) -> None:
+    with serving(store_url, user_budget_usd="0.13") as team:
+        ann = team.add_user("ann")
+        with team.bearer(ann) as client:
+            begun = experiment(client, concurrency=1)
+            found = client.get(f"/api/v1/experiments/{begun.json()['id']}").json()
+            call = ask(client)
+    with serving(store_url, user_budget_usd="0.13") as team, team.bearer(ann) as client:
+        next_process = ask(client)
+    with serving(store_url, user_budget_usd="0.02") as team, team.bearer(ann) as client:
+        other = experiment(client, budget="0.01")
+
+    (run,) = found["runs"]
+    assert run["status"] == "interrupted" and "budget" in run["reason"]
+    assert server.calls.total() == run["completed"] == 4
+    assert statuses([call, next_process, other]) == [402, 402, 402]
+
+
+def test_what_an_experiment_did_not_spend_is_given_back(
+    priced: None, store_url: str, server: RecordedServer
+) -> None:
+    with serving(store_url, user_budget_usd="1") as team:
+        with team.bearer(team.add_user("ann")) as client:
+            begun = [experiment(client), experiment(client, budget="0.5")]
+            call = ask(client)
+
+    assert statuses([*begun, call]) == [202, 202, 200]
+
+
+def test_the_lanes_of_an_experiment_share_the_users_rates(
+    priced: None, store_url: str
+) -> None:
+    limits = {"user_rpm": 90, "user_tpm": 9000, "user_concurrency": 12}
+    with serving(store_url, **limits) as team:
+        shared_out = team.app.state.limits.shared_out
+        ann = Caller(user_id="a", name="ann", admin=False, scopes=frozenset(), rpm=60)
+        plain = shared_out(ann, RunOptions(), 3)
+        modest = shared_out(ann, RunOptions(rpm=5, concurrency=2), 3)
+
+    assert plain == {"concurrency": 4, "rpm": 20, "tpm": 3000}
+    assert modest == {"concurrency": 2, "rpm": 5, "tpm": 3000}
 
 
 def test_with_a_budget_a_model_needs_a_price(priced: None, store_url: str) -> None:

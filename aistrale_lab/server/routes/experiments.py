@@ -1,5 +1,7 @@
 """Experiments: listed, started, cancelled, resumed, shared, and their summaries."""
 
+from functools import partial
+from math import prod
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -9,6 +11,7 @@ from aistrale_lab.analysis.summary import run_objects
 from aistrale_lab.errors import ConflictError, NotFoundError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.handle import RunHandle
+from aistrale_lab.server.background import begin
 from aistrale_lab.server.caller import caller_of
 from aistrale_lab.server.doors import USER, GuardedRoute, door
 from aistrale_lab.server.errors import describe_errors
@@ -90,16 +93,19 @@ def list_experiments(
 @door(USER("write", max_body=MAX_BODY))
 def start(asked: AskedExperiment, request: Request) -> Begun:
     """Start it as background work; `/events` tells how far it is."""
-    handle = _bench(request).start(
-        task_of(asked, request),
+    task = task_of(asked, request)
+    start = partial(
+        _bench(request).start,
+        task,
         asked.models,
         name=asked.name,
         tags=asked.tags,
         fresh=asked.fresh,
         owner=caller_of(request).user_id,
         visibility=asked.visibility,
-        **asked.options,
     )
+    lanes = len(asked.models) * prod(map(len, task.sweep.values()))
+    handle = begin(request, asked.options, start, lanes=lanes)
     return Begun.under(handle, request)
 
 
@@ -155,7 +161,8 @@ def resume(experiment_id: StoredId, asked: Resumed, request: Request) -> Begun:
     busy = bench.store.owner_of([run.id for run in runs])
     if busy is not None or not bench.attach(experiment_id).done():
         raise ConflictError("it is being executed already")
-    handle = bench.start_resume(which, failed=asked.failed, **asked.options)
+    start = partial(bench.start_resume, which, failed=asked.failed)
+    handle = begin(request, asked.options, start, lanes=len(runs))
     return Begun.under(handle, request)
 
 
