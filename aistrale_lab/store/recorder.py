@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table
@@ -61,8 +60,8 @@ class Recorder:
 
     In a group, results go before scores, and scores before calls. A save is done
     when the commit that holds it is done: then, and not before, its waiter is told.
-    When a commit fails for good, its results are spooled to a file, and every later
-    save fails at once.
+    When a commit fails, its results are spooled to a file. If it failed for good, every
+    later save fails at once; a database that was away too long is tried again by each.
     """
 
     def __init__(self, database: Database, spool: Spool) -> None:
@@ -193,12 +192,12 @@ class Recorder:
             raise StoreError(f"{path} was moved or deleted while it was in use")
 
     def _fail(self, group: _Group, error: StoreError) -> None:
-        where: Path | None = None
+        passing, where = isinstance(error, PassingStoreError), None
         if group.results:
             where = self._spool.keep([result_row(found) for found in group.results])
             kept = f"kept in {where}, taken in on the next start" if where else "LOST"
             error = StoreError(f"{error.message}; {len(group.results)} answers {kept}")
-        if group.results or group.scores:
+        if (group.results or group.scores) and not passing:
             with self._news:
                 self._broken = error
         for _, future in group.calls:

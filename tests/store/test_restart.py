@@ -3,11 +3,13 @@
 import asyncio
 from datetime import UTC, datetime
 
+import pytest
 from servers.postgres import Postgres
 from sqlalchemy import select
 
 from aistrale_lab.domain.runs import Attempt
 from aistrale_lab.domain.tasks import Task
+from aistrale_lab.errors import StoreError
 from aistrale_lab.store.results import Store
 from aistrale_lab.store.writing import ATTEMPTS, RESULTS
 from tests.store.conftest import add_run, make_result
@@ -47,3 +49,26 @@ async def test_answers_wait_for_a_killed_server_and_are_stored_once(
     assert waits
     assert sorted(rows) == sorted({f"w{w}-{n}" for w in range(8) for n in range(30)})
     assert sorted(tries) == sorted(rows)
+
+
+async def test_a_server_that_was_away_too_long_is_tried_again(
+    postgres: Postgres,
+    postgres_url: str,
+    task: Task,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aistrale_lab.store.recorder.BUSY_BUDGET", 0.0)
+    store = Store.open(postgres_url)
+    add_run(store, task)
+    await asyncio.to_thread(postgres.kill)
+    with pytest.raises(StoreError, match="taken in on the next start"):
+        await store.recorder.save(make_result("while away"))
+    await asyncio.to_thread(postgres.start)
+
+    await store.recorder.save(make_result("afterwards"))
+    store.close()
+    store = Store.open(postgres_url)
+    rows = [row.sample_id for row in store.read(select(RESULTS))]
+    store.close()
+
+    assert sorted(rows) == ["afterwards", "while away"]
