@@ -16,7 +16,10 @@ TRAINED := build/weights
 demo: $(READY)
 	@$(BIN)/aistrale demo
 
+# Many tests start programs of ours: they are compiled once, whatever is in the
+# environment.
 test: $(READY) check chromium
+	@$(BIN)/python -m compileall -q aistrale_lab tests
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(READY)
