@@ -42,7 +42,7 @@ def test_ten_thousand_prompts_have_the_same_tokens_once_exported(
     assert [tokenizer.encode(prompt) for prompt in prompts] == theirs
 
 
-@given(text=some.text())
+@given(text=some.text().filter(lambda text: "<|" not in text))  # no token's name
 def test_any_text_has_the_same_tokens_once_exported(
     tokenizer: Tokenizer, exported: Exported, text: str
 ) -> None:

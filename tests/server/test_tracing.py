@@ -40,6 +40,7 @@ def test_a_call_is_a_child_of_its_request_in_the_trace_of_the_caller(
 
     assert answer.status_code == 200, answer.text
     (call,) = seen.spans_named("chat large")
+    seen.wait_for("POST /api/v1/inference")
     (request,) = seen.spans_named("POST /api/v1/inference")
     assert request.kind is SpanKind.SERVER
     assert request.parent is not None and call.parent is not None
@@ -61,6 +62,7 @@ def test_a_request_that_no_route_takes_has_no_name_of_the_clients(
         answers = [client.get("/nowhere/at/all"), client.request("BREW", "/health")]
 
     assert all(answer.status_code in (404, 405) for answer in answers)
+    seen.wait_for("GET", "HTTP")
     assert sorted(span.name for span in seen.spans) == ["GET", "HTTP"]
     assert [span.parent for span in seen.spans] == [None, None]
 
@@ -74,6 +76,7 @@ def test_a_failed_request_and_its_line_in_the_log_bear_the_same_ids(
     with traced.bearer(ann) as client:
         answer = client.post("/api/v1/inference", json=asked)
 
+    seen.wait_for("POST /api/v1/inference")
     (request,) = seen.spans_named("POST /api/v1/inference")
     lines = [json.loads(line) for line in seen.log_path.read_text().splitlines()]
     failed = next(line for line in lines if line["event"] == "request_failed")

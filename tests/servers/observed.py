@@ -1,5 +1,6 @@
 """A bench whose spans and metrics are kept in memory."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,14 @@ class Observed:
     def spans(self) -> list[ReadableSpan]:
         """What has ended, in the order in which it did."""
         return list(self._exporter.get_finished_spans())
+
+    def wait_for(self, *names: str) -> None:
+        """Wait for spans of these names: a request's ends after its answer is read."""
+        give_up = time.monotonic() + 30
+        while not set(names) <= {span.name for span in self.spans}:
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"there are only {self.spans}")
+            time.sleep(0.01)
 
     def spans_named(self, name: str) -> list[ReadableSpan]:
         """Those spans of that name."""
