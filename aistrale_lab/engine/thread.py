@@ -51,11 +51,34 @@ class EngineThread:
             thread.join()
 
 
+class Latch:
+    """Opened once, and waited for in a way that an interrupt cannot tear.
+
+    A bare lock is taken in one step, where an interrupt between the steps of a
+    condition (`Event.wait`, `Future.result`) raises RuntimeError in its place.
+    """
+
+    def __init__(self) -> None:
+        self._opened = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def open(self) -> None:
+        self._opened = True
+        self._lock.release()
+
+    def wait(self, timeout: float = POLL) -> bool:
+        """Whether it is open, at the latest after `timeout` s."""
+        return self._opened or self._lock.acquire(timeout=timeout)
+
+
 def wait_for(future: Future[T]) -> T:
-    """The future's outcome; an interrupt cancels it, waits for its end, and rises."""
+    """The future's outcome; an interrupt cancels it and rises."""
+    ended = Latch()
+    future.add_done_callback(lambda _: ended.open())
     try:
-        while not future.done():
-            _look(future)
+        while not ended.wait():
+            pass
     except KeyboardInterrupt:
         future.cancel()
         raise
@@ -72,31 +95,24 @@ def wait(
     raised again.
     """
     door = EngineThread(name="aistrale-wait")
-    ended = threading.Event()
+    ended = Latch()
 
     async def run() -> T:
         try:
             return await function(*args, **kwargs)
         finally:
-            ended.set()
+            ended.open()
 
     try:
         future = door.submit(run())
         try:
             return wait_for(future)
         except KeyboardInterrupt:
-            while not ended.wait(POLL):
+            while not ended.wait():
                 pass
             raise
     finally:
         door.close()
-
-
-def _look(future: Future[Any]) -> None:
-    try:
-        future.exception(timeout=POLL)
-    except TimeoutError:
-        pass
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

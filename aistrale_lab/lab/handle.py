@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 from aistrale_lab.engine.progress import LaneProgress
-from aistrale_lab.engine.thread import POLL, EngineThread
+from aistrale_lab.engine.thread import POLL, EngineThread, Latch
 from aistrale_lab.errors import StoreError
 
 T = TypeVar("T")
@@ -50,6 +50,8 @@ class RunHandle(Generic[T]):
         self._on_interrupt = on_interrupt
         self._outcome: Future[T] = Future()
         self._outcome.set_running_or_notify_cancel()
+        self._ended = Latch()
+        self._outcome.add_done_callback(lambda _: self._ended.open())
         self._task: asyncio.Task[None] | None = None
         self._loop.call_soon_threadsafe(self._begin, conduct)
 
@@ -95,13 +97,10 @@ class RunHandle(Generic[T]):
         """
         left = timeout
         try:
-            while not self.done():
-                step = POLL if left is None else min(POLL, left)
-                with contextlib.suppress(TimeoutError):
-                    self._outcome.exception(timeout=step)
+            while not self._ended.wait(POLL if left is None else min(POLL, left)):
                 if left is not None:
-                    left -= step
-                    if left <= 0 and not self.done():
+                    left -= POLL
+                    if left <= 0:
                         raise TimeoutError("the run goes on")
         except KeyboardInterrupt:
             self._stop_and_join()
@@ -153,9 +152,10 @@ class RunHandle(Generic[T]):
 
     def _stop_and_join(self) -> None:
         self.leave()
-        while not self.done():
-            with contextlib.suppress(KeyboardInterrupt, TimeoutError):
-                self._outcome.exception(timeout=POLL)
+        ended = False
+        while not ended:
+            with contextlib.suppress(KeyboardInterrupt):
+                ended = self._ended.wait()
         self._on_interrupt()
 
 

@@ -81,9 +81,34 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_interrupt_cancels_waits_for_the_clean_up_and_rises() -> None:
+TORN = """
+import os, signal, threading
+release = threading.Condition._release_save
+
+def release_and_interrupt(condition):
+    saved = release(condition)
+    if armed and threading.current_thread() is threading.main_thread():
+        os.kill(os.getpid(), signal.SIGINT)
+    return saved
+
+threading.Condition._release_save = release_and_interrupt
+armed = False
+
+def arm(*said, **how):
+    global armed
+    armed = True
+    print(*said, **how)
+"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [INTERRUPTED, TORN + INTERRUPTED.replace('print("ready"', 'arm("ready"')],
+    ids=["at any moment", "between the steps of a condition"],
+)
+def test_an_interrupt_cancels_waits_for_the_clean_up_and_rises(script: str) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
     )
     assert child.stdout is not None
     child.stdout.readline()
