@@ -1,6 +1,7 @@
 """Who makes a request: the session of its cookie, or the token that it bears."""
 
 import hmac
+from collections.abc import Set
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -8,9 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from aistrale_lab.errors import NotSignedInError
 from aistrale_lab.server import cookies
 from aistrale_lab.server.caller import SCOPES, Caller, Scope
+from aistrale_lab.server.together import Together
 from aistrale_lab.store.accounts import UserRecord
 from aistrale_lab.store.sessions import Sessions
-from aistrale_lab.store.tokens import Tokens
+from aistrale_lab.store.tokens import TokenRecord, Tokens
 
 BEARER = "bearer "
 
@@ -32,6 +34,7 @@ class Guard:
         self._metrics_token = metrics_token
         self._sessions = sessions
         self._tokens = tokens
+        self._bearers = Together(self._by_tokens)
 
     def is_scraper(self, request: Request) -> bool:
         """Whether it bears the token of the metrics."""
@@ -48,19 +51,21 @@ class Guard:
         """
         token = bearer_of(request)
         if token is not None:
-            return await run_in_threadpool(self._by_token, token)
+            return await self._by_token(token)
         secret = cookies.secret_in(request)
         if secret is not None:
             return await run_in_threadpool(self._by_session, secret)
         return None
 
-    def _by_token(self, secret: str) -> Caller:
-        found = self._tokens.find(secret)
+    async def _by_token(self, secret: str) -> Caller:
+        found = await self._bearers.find(secret)
         if found is None:
             raise NotSignedInError("the token is not valid, or not any more")
-        token, user = found
-        scopes = frozenset(one for one in SCOPES if one in token.scopes)
-        return _caller(user, scopes, token_id=token.id)
+        return found
+
+    def _by_tokens(self, secrets: Set[str]) -> dict[str, Caller]:
+        found = self._tokens.find_all(secrets)
+        return {secret: _bearer(*one) for secret, one in found.items()}
 
     def _by_session(self, secret: str) -> Caller:
         found = self._sessions.find(secret)
@@ -76,6 +81,11 @@ def bearer_of(request: Request) -> str | None:
     if header is None:
         return None
     return header[len(BEARER) :].strip() if header.lower().startswith(BEARER) else ""
+
+
+def _bearer(token: TokenRecord, user: UserRecord) -> Caller:
+    scopes = frozenset(one for one in SCOPES if one in token.scopes)
+    return _caller(user, scopes, token_id=token.id)
 
 
 def _caller(

@@ -94,10 +94,12 @@ class Store:
         self.recorder.close()
         self._database.close()
 
-    def read(self, statement: Select[Any]) -> Sequence[Row[Any]]:
-        """All rows of a statement."""
+    def read(
+        self, statement: Select[Any], values: Mapping[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
+        """All rows of a statement, whose parameters are given by name."""
         with self._database.read() as connection:
-            return connection.execute(statement).all()
+            return connection.execute(statement, values).all()
 
     def add_experiment(
         self,

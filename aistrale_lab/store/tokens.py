@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy import Row, Table, bindparam, insert, select, update
 
 from aistrale_lab.domain.values import Value
 from aistrale_lab.store.accounts import USERS, UserRecord, columns_of_user, user_of
@@ -18,6 +18,12 @@ TOKENS: Table = TokenRow.__table__  # type: ignore[attr-defined]  # SQLModel add
 
 PREFIX = "ait_"
 """Tells a token of ours from a provider's key, to people and to secret scanners."""
+
+FIND = (
+    select(TOKENS, *columns_of_user("owner_"))
+    .join(USERS, USERS.c.id == TOKENS.c.user_id)
+    .where(TOKENS.c.token_hash.in_(bindparam("hashes", expanding=True)))
+)
 
 
 class TokenRecord(Value):
@@ -66,21 +72,20 @@ class Tokens:
 
     def find(self, secret: str) -> tuple[TokenRecord, UserRecord] | None:
         """The valid token of a secret, and its user as of now."""
-        statement = (
-            select(TOKENS, *columns_of_user("owner_"))
-            .join(USERS, USERS.c.id == TOKENS.c.user_id)
-            .where(TOKENS.c.token_hash == hashed(secret))
-        )
-        found = self._store.read(statement)
-        if not found:
-            return None
-        token, user = _token_of(found[0]), user_of(found[0], "owner_")
+        return self.find_all({secret}).get(secret)
+
+    def find_all(
+        self, secrets: Iterable[str]
+    ) -> dict[str, tuple[TokenRecord, UserRecord]]:
+        """The valid tokens among the secrets, and their users, all as of now."""
+        by_hash = {hashed(secret): secret for secret in secrets}
+        rows = self._store.read(FIND, {"hashes": list(by_hash)})
+        found = {by_hash[row.token_hash]: _with_user(row) for row in rows}
         now = datetime.now(UTC)
-        expired = token.expires_at is not None and token.expires_at <= now
-        if user.disabled or token.revoked_at is not None or expired:
-            return None
-        self._see(token, now)
-        return token, user
+        valid = {k: one for k, one in found.items() if _is_valid(*one, now)}
+        for token, _ in valid.values():
+            self._see(token, now)
+        return valid
 
     def of(self, user_id: str) -> list[TokenRecord]:
         """The tokens of a user, newest first; revoked ones too."""
@@ -105,6 +110,15 @@ class Tokens:
             return
         seen = update(TOKENS).where(TOKENS.c.id == token.id).values(seen_at=now)
         self._store.recorder.call(lambda c: c.execute(seen))
+
+
+def _with_user(row: Row[Any]) -> tuple[TokenRecord, UserRecord]:
+    return _token_of(row), user_of(row, "owner_")
+
+
+def _is_valid(token: TokenRecord, user: UserRecord, now: datetime) -> bool:
+    expired = token.expires_at is not None and token.expires_at <= now
+    return not (user.disabled or token.revoked_at is not None or expired)
 
 
 def _token_of(row: Row[Any]) -> TokenRecord:
