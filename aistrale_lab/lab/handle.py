@@ -21,6 +21,12 @@ LOOKS = 40
 
 SLOW = 2.0
 
+TURN = 0.25
+"""Seconds until the caller's loop turns again, whatever happens.
+
+A Jupyter kernel whose cell awaits hears of an interrupt only when its loop turns.
+"""
+
 
 class RunHandle(Generic[T]):
     """What `bench.start` returns. The run goes on in the engine's thread.
@@ -113,7 +119,9 @@ class RunHandle(Generic[T]):
     async def _awaited(self) -> T:
         waiting = asyncio.wrap_future(self._outcome)
         try:
-            return await asyncio.shield(waiting)
+            while not waiting.done():
+                await asyncio.wait([waiting], timeout=TURN)
+            return waiting.result()
         except asyncio.CancelledError:
             self.leave()
             with contextlib.suppress(Exception):
