@@ -1,5 +1,7 @@
 """The true `aistrale batch` in a folder of its own, and the notebooks it executes."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -7,6 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+from aistrale_lab.cli import answer
 
 PARAMETERS = """\
 model: str = "openai/large"  # whom to ask
@@ -66,9 +71,9 @@ class BatchFolder:
         (self.notebook.parent / "questions.jsonl").write_text("\n".join(lines))
 
     def begin(self, *words: str) -> "subprocess.Popen[str]":
-        """`aistrale batch` on the notebook, not waited for."""
+        """`aistrale batch` on the notebook in a process of its own, not waited for."""
         return subprocess.Popen(
-            self.command(*words),
+            [sys.executable, "-m", "aistrale_lab", *self.command(*words)],
             env=self._make_environment(),
             cwd=self.folder,
             stdout=subprocess.PIPE,
@@ -77,20 +82,24 @@ class BatchFolder:
         )
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """`aistrale batch` on the notebook, to its end."""
-        return subprocess.run(
-            self.command(*words),
-            env=self._make_environment(),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=170,
-        )
+        """`aistrale batch` on the notebook, to its end.
+
+        The kernels are true processes; the command runs in this one, for its start
+        takes longer than what it does.
+        """
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self._make_environment(), clear=True),
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = answer(self.command(*words))
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
     def command(self, *words: str) -> list[str]:
-        head = [sys.executable, "-m", "aistrale_lab", "batch", str(self.notebook)]
         pages = () if "--pages" in words else ("--no-pages",)
-        return [*head, "--out", str(self.out), *pages, *words]
+        return ["batch", str(self.notebook), "--out", str(self.out), *pages, *words]
 
     def outputs(self) -> dict[str, dict[str, Any]]:
         """The notebooks that came out, by name; nothing else may end so."""
