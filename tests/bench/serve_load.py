@@ -4,7 +4,7 @@
 
 Prints p50 and p95 of the same calls made to the models' server itself and through
 `aistrale serve`, on SQLite and on PostgreSQL, and the CPU that the server took for
-each call. Fails if a call was not answered, or not recorded.
+each call. Fails if a call was not answered, or not recorded exactly once.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 from servers.crowd import Crowd, Heard  # noqa: E402  # the path is set first
 from servers.postgres import Postgres  # noqa: E402
 from servers.team import serving  # noqa: E402
-from sqlalchemy import func, select  # noqa: E402
+from sqlalchemy import select  # noqa: E402
 
 from aistrale_lab.server.caller import SCOPES  # noqa: E402
 from aistrale_lab.store.accounts import Accounts  # noqa: E402
@@ -67,7 +67,9 @@ def through(
         before = cpu_of(program.pid)
         heard, seconds, _ = asked(crowd)
         cpu = cpu_of(program.pid) - before
-    assert recorded(url) == calls, "a call is not recorded"
+    rows = recorded(url)
+    assert len(rows) == calls, "a call is lost, or recorded twice"
+    assert set(rows) == heard.ids, "what is recorded is not what was answered"
     return heard, seconds, cpu
 
 
@@ -119,11 +121,11 @@ def token_of_ann(url: str) -> str:
         store.close()
 
 
-def recorded(url: str) -> int:
+def recorded(url: str) -> list[str]:
     store = Store.open(url)
     try:
         Calls(store).take_in()
-        return int(store.read(select(func.count()).select_from(CALLS))[0][0])
+        return [row.id for row in store.read(select(CALLS.c.id))]
     finally:
         store.close()
 
