@@ -62,7 +62,6 @@ class OpenAIRunner:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._path = PATHS[endpoint.api]
         if endpoint.secret is not None:
             check_key(endpoint.secret, variable=f"the key of {endpoint.provider}")
         http = DefaultAioHttpClient(
@@ -81,6 +80,9 @@ class OpenAIRunner:
             http_client=http,
             default_headers={"Accept-Encoding": "identity"},
         )
+        # whole: the SDK would join a path to the base anew for each call
+        base_url = str(self._client.base_url).removesuffix("/")
+        self._url = base_url + PATHS[endpoint.api]
 
     async def open(self) -> None:
         """Nothing is sent before the first call."""
@@ -126,7 +128,7 @@ class OpenAIRunner:
 
     async def _send(self, request: Request) -> httpx2.Response:
         return await self._client.post(
-            self._path,
+            self._url,
             body=to_payload(request, self._endpoint),
             cast_to=httpx2.Response,
             options={"headers": _RAW, "idempotency_key": _ONE_TRY},

@@ -5,7 +5,6 @@ resort for what nobody expected.
 import secrets
 
 from fastapi import Request
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aistrale_lab.server.errors import envelope, log_error
@@ -38,7 +37,9 @@ HEADERS = {
 }
 """On every answer that does not say otherwise itself."""
 
-TLS_ONLY = "max-age=31536000"
+RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+TLS_ONLY = b"max-age=31536000"
 
 
 class Border:
@@ -60,7 +61,7 @@ class Border:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                _add_headers(request, MutableHeaders(scope=message))
+                _add_headers(scope, message)
             await send(message)
 
         try:
@@ -73,9 +74,11 @@ class Border:
             await answer(scope, receive, send_with_headers)
 
 
-def _add_headers(request: Request, headers: MutableHeaders) -> None:
-    for name, value in HEADERS.items():
-        headers.setdefault(name, value)
-    headers["x-request-id"] = request.state.request_id
-    if request.url.scheme == "https":
-        headers["strict-transport-security"] = TLS_ONLY
+def _add_headers(scope: Scope, message: Message) -> None:
+    headers = list(message["headers"])
+    said = {name for name, _ in headers}
+    headers += [one for one in RAW_HEADERS if one[0] not in said]
+    headers.append((b"x-request-id", scope["state"]["request_id"].encode()))
+    if scope["scheme"] == "https":
+        headers.append((b"strict-transport-security", TLS_ONLY))
+    message["headers"] = headers

@@ -69,7 +69,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading; database errors become StoreError."""
-        with store_errors(str(self)), self.reader.connect() as connection:
+        with store_errors(self), self.reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -77,7 +77,7 @@ class Database:
         """A transaction of the writer, committed at the end of the block."""
         if self.read_only:
             raise StoreError(f"{self} is read-only: nothing can be stored")
-        with store_errors(str(self)), self.writer.begin() as connection:
+        with store_errors(self), self.writer.begin() as connection:
             yield connection
 
     @contextmanager

@@ -60,7 +60,7 @@ PASSING = ("08", "40001", "40P01", "53300", "55P03", "57014", "57P0")
 
 
 @contextmanager
-def store_errors(store: str) -> Iterator[None]:
+def store_errors(store: object) -> Iterator[None]:
     """Turn the database's errors into StoreError, in words and without parameters."""
     try:
         yield
