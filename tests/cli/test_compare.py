@@ -1,14 +1,20 @@
 """`compare`: two runs of one prompt set, in words, as JSON, and as a gate."""
 
 import json
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.shell import Shell
 
 
-@pytest.fixture
-def runs(shell: Any) -> dict[str, str]:
-    """The runs of three models on a few sums, by model."""
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A folder with the runs of three models on a few sums, and their ids."""
+    folder = tmp_path_factory.mktemp("asked")
+    shell = Shell(folder, {"PATH": os.environ["PATH"], "HOME": str(folder)})
     models = ["calculator", "constant", "mini"]
     words = [word for name in models for word in ("-m", f"embedded/{name}")]
     lines = [
@@ -16,15 +22,24 @@ def runs(shell: Any) -> dict[str, str]:
         for n in range(10, 50)
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    (shell.folder / "sums.jsonl").write_text(text)
+    (folder / "sums.jsonl").write_text(text)
     ended = shell.run("run", "sums.jsonl", *words, "--scorer", "exact", "--json")
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout)["runs"]
-    return {run["model"].removeprefix("embedded/"): run["run_id"] for run in found}
+    return folder, {
+        run["model"].removeprefix("embedded/"): run["run_id"] for run in found
+    }
 
 
-def test_the_table_tells_differences_and_a_verdict(shell: Any, runs: Any) -> None:
-    ended = shell.run("compare", runs["constant"], runs["calculator"])
+@pytest.fixture
+def runs(shell: Any, asked: tuple[Path, dict[str, str]]) -> dict[str, str]:
+    """The ids of the runs, in a store of the test's own, by model."""
+    shutil.copytree(asked[0], shell.folder, dirs_exist_ok=True)
+    return asked[1]
+
+
+def test_the_table_tells_differences_and_a_verdict(call: Any, runs: Any) -> None:
+    ended = call("compare", runs["constant"], runs["calculator"])
 
     assert ended.returncode == 0, ended.stderr
     assert "+100.0 points" in ended.stdout
@@ -37,8 +52,8 @@ def test_the_table_tells_differences_and_a_verdict(shell: Any, runs: Any) -> Non
     )
 
 
-def test_the_json_is_that_of_the_contract(shell: Any, runs: Any) -> None:
-    ended = shell.run("compare", runs["constant"], runs["calculator"], "--json")
+def test_the_json_is_that_of_the_contract(call: Any, runs: Any) -> None:
+    ended = call("compare", runs["constant"], runs["calculator"], "--json")
 
     found = json.loads(ended.stdout)
     exact = found["metrics"]["exact"]
@@ -60,11 +75,11 @@ def test_the_json_is_that_of_the_contract(shell: Any, runs: Any) -> None:
     ],
 )
 def test_a_gate_that_is_not_met_is_exit_code_1(
-    shell: Any, runs: Any, gates: list[str], code: int
+    call: Any, runs: Any, gates: list[str], code: int
 ) -> None:
     words = [word for gate in gates for word in ("--require", gate)]
 
-    ended = shell.run("compare", runs["constant"], runs["calculator"], *words)
+    ended = call("compare", runs["constant"], runs["calculator"], *words)
 
     assert ended.returncode == code
     assert ("is not met" in ended.stderr) == (code == 1)
@@ -80,25 +95,23 @@ def test_a_gate_that_is_not_met_is_exit_code_1(
     ],
 )
 def test_bad_words_are_exit_code_2(
-    shell: Any, runs: Any, words: list[str], told: str
+    call: Any, runs: Any, words: list[str], told: str
 ) -> None:
-    ended = shell.run("compare", *(word.format(**runs) for word in words))
+    ended = call("compare", *(word.format(**runs) for word in words))
 
     assert ended.returncode == 2
     assert told in ended.stderr
 
 
-def test_runs_of_other_prompts_are_not_paired_unless_told(
-    shell: Any, runs: Any
-) -> None:
-    other = shell.run(
+def test_runs_of_other_prompts_are_not_paired_unless_told(call: Any, runs: Any) -> None:
+    other = call(
         *("run", "sums.jsonl", "-m", "embedded/mini", "--scorer", "exact"),
         *("--prompt", "Please: {{ input }}", "--json"),
     )
     run_id = json.loads(other.stdout)["runs"][0]["run_id"]
 
-    refused = shell.run("compare", runs["mini"], run_id)
-    forced = shell.run("compare", runs["mini"], run_id, "--anyway")
+    refused = call("compare", runs["mini"], run_id)
+    forced = call("compare", runs["mini"], run_id, "--anyway")
 
     assert refused.returncode == 2
     assert "another prompt" in refused.stderr
@@ -107,13 +120,13 @@ def test_runs_of_other_prompts_are_not_paired_unless_told(
 
 
 def test_the_leaderboard_says_who_may_be_the_best(
-    shell: Any, runs: dict[str, str]
+    call: Any, runs: dict[str, str]
 ) -> None:
-    listed = json.loads(shell.run("runs", "--json").stdout)
+    listed = json.loads(call("runs", "--json").stdout)
     experiment = listed[0]["experiment_id"]
 
-    shown = shell.run("leaderboard", experiment)
-    found = json.loads(shell.run("leaderboard", experiment, "--json").stdout)
+    shown = call("leaderboard", experiment)
+    found = json.loads(call("leaderboard", experiment, "--json").stdout)
 
     best = found["tied"][0]
     assert shown.returncode == 0, shown.stderr
@@ -124,22 +137,22 @@ def test_the_leaderboard_says_who_may_be_the_best(
     assert all(pair["p_holm"] >= pair["p_value"] for pair in found["pairs"])
 
 
-def test_an_unknown_metric_is_exit_code_2(shell: Any, runs: dict[str, str]) -> None:
-    listed = json.loads(shell.run("runs", "--json").stdout)
+def test_an_unknown_metric_is_exit_code_2(call: Any, runs: dict[str, str]) -> None:
+    listed = json.loads(call("runs", "--json").stdout)
 
-    ended = shell.run("leaderboard", listed[0]["experiment_id"], "--metric", "beauty")
+    ended = call("leaderboard", listed[0]["experiment_id"], "--metric", "beauty")
 
     assert ended.returncode == 2
     assert "exact" in ended.stderr
 
 
 def test_a_plan_says_what_a_run_would_take_and_show(
-    shell: Any, runs: dict[str, str]
+    call: Any, runs: dict[str, str]
 ) -> None:
     words = ["plan", "sums.jsonl", "-m", "embedded/mini", "--effect", "0.1"]
 
-    guessed = shell.run(*words)
-    told = shell.run(*words, "--pilot", runs["mini"], "--json")
+    guessed = call(*words)
+    told = call(*words, "--pilot", runs["mini"], "--json")
 
     assert guessed.returncode == 0, guessed.stderr
     assert "40 samples show a difference of" in guessed.stdout
@@ -150,15 +163,15 @@ def test_a_plan_says_what_a_run_would_take_and_show(
     assert lane["seconds"]["expected"] > 0
 
 
-def test_a_plan_is_scored_after_the_run(shell: Any, runs: dict[str, str]) -> None:
-    ended = shell.run("plan", "--score", runs["mini"])
+def test_a_plan_is_scored_after_the_run(call: Any, runs: dict[str, str]) -> None:
+    ended = call("plan", "--score", runs["mini"])
 
     assert ended.returncode == 0, ended.stderr
     assert "input_tokens" in ended.stdout
 
 
-def test_a_plan_of_nothing_is_exit_code_2(shell: Any) -> None:
-    ended = shell.run("plan")
+def test_a_plan_of_nothing_is_exit_code_2(call: Any) -> None:
+    ended = call("plan")
 
     assert ended.returncode == 2
     assert "or --score RUN" in ended.stderr

@@ -68,11 +68,11 @@ def test_help_that_nobody_reads_to_its_end_is_no_fault(shell: Any) -> None:
     assert (going.wait(60), said) == (0, "")
 
 
-def test_the_doctor_names_keys_and_never_shows_them(shell: Any) -> None:
+def test_the_doctor_names_keys_and_never_shows_them(shell: Any, call: Any) -> None:
     shell.environment |= {"OPENAI_API_KEY": "sk-hush", "HF_TOKEN": "hf_hush"}
     shell.environment |= {"HTTPS_PROXY": "http://me:hush@proxy:8080"}
-    plain = shell.run("doctor")
-    ended = shell.run("doctor", "--json")
+    plain = call("doctor")
+    ended = call("doctor", "--json")
 
     found = json.loads(ended.stdout)
     assert (plain.returncode, ended.returncode) == (0, 0)
@@ -85,17 +85,19 @@ def test_the_doctor_names_keys_and_never_shows_them(shell: Any) -> None:
     assert not (shell.folder / "aistrale.db").exists()
 
 
-def test_the_doctor_speaks_of_the_wal_reset_bug_where_it_is(shell: Any) -> None:
-    found = json.loads(shell.run("doctor", "--json").stdout)["sqlite"]
+def test_the_doctor_speaks_of_the_wal_reset_bug_where_it_is(
+    shell: Any, call: Any
+) -> None:
+    found = json.loads(call("doctor", "--json").stdout)["sqlite"]
 
     version = tuple(map(int, found["version"].split(".")))
     affected = (3, 7, 0) <= version <= (3, 51, 2)
     assert (found["notice"] is not None) == affected
 
 
-def test_the_doctor_counts_what_the_store_holds(shell: Any) -> None:
-    assert shell.run("runs").returncode == 0
-    found = json.loads(shell.run("doctor", "--json").stdout)
+def test_the_doctor_counts_what_the_store_holds(shell: Any, call: Any) -> None:
+    assert call("runs").returncode == 0
+    found = json.loads(call("doctor", "--json").stdout)
 
     assert found["store"]["state"] == "readable"
     assert found["store"]["runs"] == 0
@@ -103,22 +105,24 @@ def test_the_doctor_counts_what_the_store_holds(shell: Any) -> None:
 
 @pytest.mark.parametrize("content", [b"no database" * 200, None])
 def test_the_doctor_ends_with_5_if_the_store_cannot_be_read(
-    shell: Any, content: bytes | None
+    shell: Any, call: Any, content: bytes | None
 ) -> None:
     file = shell.folder / "broken.db"
     if content is not None:
         file.write_bytes(content)
     name = "broken.db" if content else "no/folder/x.db"
-    ended = shell.run("doctor", "--store", f"sqlite:///{name}")
+    ended = call("doctor", "--store", f"sqlite:///{name}")
 
     assert ended.returncode == 5
     assert "Traceback" not in ended.stderr
     assert "fault" in ended.stdout
 
 
-def test_the_doctor_ends_with_2_if_the_settings_are_broken(shell: Any) -> None:
+def test_the_doctor_ends_with_2_if_the_settings_are_broken(
+    shell: Any, call: Any
+) -> None:
     (shell.folder / "aistrale.toml").write_text("bogus = 1\n")
-    ended = shell.run("doctor", "--store", "sqlite:///x.db", "--json")
+    ended = call("doctor", "--store", "sqlite:///x.db", "--json")
 
     assert ended.returncode == 2
     assert "bogus" in json.loads(ended.stdout)["settings"]["fault"]
@@ -176,11 +180,11 @@ def test_the_demo_asks_as_much_of_every_skill() -> None:
     assert len(asked) == 13
 
 
-def test_the_self_test_tells_how_true_our_times_are(shell: Any) -> None:
+def test_the_self_test_tells_how_true_our_times_are(shell: Any, call: Any) -> None:
     words = ["selftest", "latency", "--ttft", "30", "--itl", "5", "--calls", "8"]
 
-    shown = shell.run(*words, "--concurrency", "2", "--tokens", "3")
-    found = json.loads(shell.run(*words, "--json").stdout)
+    shown = call(*words, "--concurrency", "2", "--tokens", "3")
+    found = json.loads(call(*words, "--json").stdout)
 
     assert shown.returncode == 0, shown.stderr
     assert "time to first token" in shown.stdout
