@@ -19,6 +19,7 @@ from aistrale_lab.cli.interrupt import resume_words
 from aistrale_lab.cli.output import emit_json
 from aistrale_lab.cli.showing import Showing, show_columns
 from aistrale_lab.domain.runs import RunStatus
+from aistrale_lab.engine.execute import STOPPED
 from aistrale_lab.errors import LabError, RunnerError, StoreError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment
@@ -42,6 +43,9 @@ def report(
     codes = {signalled or Exit.DONE, Exit.BROKEN if fault else Exit.DONE}
     if any(lane.over_budget for lane in handle.lanes):
         codes.add(Exit.BUDGET)
+    if signalled is None and any(lane.reason == STOPPED for lane in handle.lanes):
+        note(f"stopped from elsewhere; to go on: {resume_words(handle.experiment_id)}")
+        codes.add(Exit.INTERRUPTED)
     try:
         experiment = lab.experiment(handle.experiment_id)
         runs = runs_of(experiment, which, experiment.results_df())

@@ -38,6 +38,9 @@ OnResult = Callable[[Sample, SampleResult], Awaitable[None]]
 Around = Callable[[], AbstractContextManager[None]]
 """Makes what is entered around all calls of a run."""
 
+STOPPED = "stopped"
+"""The reason of a lane that was cancelled."""
+
 GRACE = 0.5
 """Seconds that calls in flight are given to finish when a run is stopped."""
 
@@ -117,7 +120,7 @@ async def execute(
         await asyncio.wait(lanes)
     except asyncio.CancelledError:
         for job in jobs:
-            job.end(Stop.CANCELLED, "stopped")
+            job.end(Stop.CANCELLED, STOPPED)
         try:
             await asyncio.wait(lanes, timeout=GRACE)
         finally:

@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from aistrale_lab.domain.runs import RunSpec, RunStatus, SampleResult, SampleScore
 from aistrale_lab.domain.tasks import Sample, Task
 from aistrale_lab.engine.budget import Budget
-from aistrale_lab.engine.execute import Around, Job, OnResult, Stop, execute
+from aistrale_lab.engine.execute import STOPPED, Around, Job, OnResult, Stop, execute
 from aistrale_lab.engine.generate import Lane
 from aistrale_lab.engine.observing import LaneObserver, Observer
 from aistrale_lab.engine.pace import Pace
@@ -24,6 +24,7 @@ from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import LanePlan, bound_function, price_function
 from aistrale_lab.lab.rates import make_pace
 from aistrale_lab.lab.scoring import Scoring
+from aistrale_lab.lab.stop_requests import stopped_on_request
 from aistrale_lab.lab.stopping import StoppingRule
 from aistrale_lab.runners.base import Runner
 from aistrale_lab.runners.registry import make_runner
@@ -71,14 +72,8 @@ class Conductor:
         try:
             async with AsyncExitStack() as stack:
                 try:
-                    await self._make_jobs(stack)
-                    self._observe_what_is_known()
-                    await self._score_what_is_left(scoring)
-                    await execute(
-                        self.jobs,
-                        self._keeper(scoring),
-                        at_once=self.options.models_at_once,
-                    )
+                    async with stopped_on_request(self.store, self._run_ids):
+                        await self._execute(stack, scoring)
                 except asyncio.CancelledError:
                     self.log.info("experiment_stopped")
                 await scoring.drain()
@@ -90,12 +85,24 @@ class Conductor:
                 raise job.cause
         return self.jobs
 
+    @property
+    def _run_ids(self) -> list[str]:
+        return [plan.spec.run_id for plan in self.plans]
+
+    async def _execute(self, stack: AsyncExitStack, scoring: Scoring) -> None:
+        await self._make_jobs(stack)
+        self._observe_what_is_known()
+        await self._score_what_is_left(scoring)
+        await execute(
+            self.jobs, self._keeper(scoring), at_once=self.options.models_at_once
+        )
+
     def _make_rule(self) -> StoppingRule | None:
         if self.options.stop_when is None:
             return None
         return StoppingRule(
             self.task,
-            [plan.spec.run_id for plan in self.plans],
+            self._run_ids,
             end=self._decide,
             warn=lambda told: self.log.warning("no_stopping_rule", reason=told),
             seed=self.plans[0].spec.experiment_id,
@@ -227,7 +234,7 @@ class Conductor:
         ended = {job.spec.run_id: (job.status, job.reason) for job in jobs}
         for plan in self.plans:
             run_id = plan.spec.run_id
-            status, reason = ended.get(run_id, (RunStatus.INTERRUPTED, "stopped"))
+            status, reason = ended.get(run_id, (RunStatus.INTERRUPTED, STOPPED))
             try:
                 await asyncio.to_thread(self.store.end_run, run_id, status, reason)
             except LabError as error:

@@ -45,6 +45,7 @@ class RunHandle(Generic[T]):
         lanes: Sequence[LaneProgress],
         on_interrupt: Callable[[], None] = lambda: None,
         owner: str | None = None,
+        ask_owner: Callable[[], None] | None = None,
     ) -> None:
         self.experiment_id = experiment_id
         self.lanes = lanes
@@ -52,6 +53,7 @@ class RunHandle(Generic[T]):
         """The experiment as it stands now, while the run goes on."""
         self.owner = owner
         """The other process that executes the run, if this one only looks on."""
+        self._ask_owner = ask_owner
         self._loop = engine.loop
         self._on_interrupt = on_interrupt
         self._outcome: Future[T] = Future()
@@ -85,11 +87,15 @@ class RunHandle(Generic[T]):
     def cancel(self) -> None:
         """Send no more, keep what is done; called twice: drop what is in flight.
 
-        Raises StoreError if another process executes the run: stop it there.
+        Another process that executes the run is asked to stop it, and does so within
+        seconds. Raises StoreError if it cannot be asked.
         """
-        if self.owner is not None and not self.done():
+        if self.owner is None or self.done():
+            self.leave()
+        elif self._ask_owner is not None:
+            self._ask_owner()
+        else:
             raise StoreError(f"the run is executed by {self.owner}: stop it there")
-        self.leave()
 
     def leave(self) -> None:
         """Stop the run; of one that another process executes, only the watching."""

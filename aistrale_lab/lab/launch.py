@@ -274,6 +274,7 @@ class Launcher:
             experiment_id=experiment_id,
             lanes=stored.lanes,
             owner=owner,
+            ask_owner=partial(self._store.ask_to_stop, [run.id for run in runs]),
         )
         if owner is None:
             handle.wait()

@@ -112,7 +112,7 @@ KEY = ("run_id", "sample_id", "epoch")
 
 NOT_CARRIED = {
     EXPERIMENTS.name: (),
-    RUNS.name: ("lease", "lease_beat"),
+    RUNS.name: ("lease", "lease_beat", "stop_asked"),
     RESULTS.name: ("id",),
     ATTEMPTS.name: ("id", *KEY),
     SCORES.name: KEY,

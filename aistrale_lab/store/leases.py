@@ -22,6 +22,9 @@ BATCHES: Table = BatchRow.__table__  # type: ignore[attr-defined]
 HELD = {RUNS: "is being executed", BATCHES: "is being driven"}
 """What has a lease, and how its state is called."""
 
+UNASKED: dict[Table, dict[str, Any]] = {RUNS: {"stop_asked": None}, BATCHES: {}}
+"""What was asked of an earlier owner, forgotten."""
+
 SILENCE = 60.0
 """Seconds without a heartbeat after which another host's lease is void."""
 
@@ -39,9 +42,8 @@ def take(connection: Connection, held: str, table: Table = RUNS) -> None:
     mine = _myself()
     if row.lease and row.lease != mine and _alive(row.lease, now - row.lease_beat):
         raise StoreError(f"{_kind(table)} {held} {HELD[table]} by {_named(row.lease)}")
-    connection.execute(
-        update(table).where(table.c.id == held).values(lease=mine, lease_beat=now)
-    )
+    taken = {"lease": mine, "lease_beat": now, **UNASKED[table]}
+    connection.execute(update(table).where(table.c.id == held).values(**taken))
 
 
 def holder(connection: Connection, run_id: str) -> str | None:
@@ -71,6 +73,12 @@ def give_back(connection: Connection, held: str, table: Table = RUNS) -> None:
         connection.execute(
             update(table).where(table.c.id == held).values(lease=None, lease_beat=None)
         )
+
+
+def ask_to_stop(connection: Connection, run_ids: Sequence[str]) -> None:
+    """Ask whoever executes the runs to stop them; of a run that nobody does, nothing."""
+    held = RUNS.c.id.in_(list(run_ids)), RUNS.c.lease_beat.is_not(None)
+    connection.execute(update(RUNS).where(*held).values(stop_asked=True))
 
 
 def beat(connection: Connection, held: Sequence[str], table: Table = RUNS) -> None:

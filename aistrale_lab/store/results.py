@@ -291,6 +291,15 @@ class Store:
         )
         self.recorder.release(run_id)
 
+    def ask_to_stop(self, run_ids: Sequence[str]) -> None:
+        """Ask the process that executes the runs to stop them, whichever it is."""
+        self.recorder.call(lambda c: leases.ask_to_stop(c, run_ids)).result()
+
+    def is_asked_to_stop(self, run_ids: Sequence[str]) -> bool:
+        """Whether somebody asked to stop one of the runs that are being executed."""
+        asked = RUNS.c.id.in_(list(run_ids)), RUNS.c.stop_asked.is_(True)
+        return bool(self.read(select(RUNS.c.id).where(*asked).limit(1)))
+
     def owner_of(self, run_ids: Sequence[str]) -> str | None:
         """Which other process executes one of the runs, in words; None if none does."""
         with self._database.read() as connection:

@@ -147,6 +147,8 @@ class RunRow(SQLModel, table=True):
     batch_id: str | None = Field(default=None, index=True)
     point: str | None = None
     origin: dict[str, Any] | None = json_column()
+    stop_asked: bool | None = None
+    """Whether whoever executes the run is asked to stop it."""
 
 
 class ResultRow(SQLModel, table=True):

@@ -36,23 +36,19 @@ async def events(experiment_id: StoredId, request: Request) -> EventStream:
 
 
 async def _events(handle: RunHandle[Experiment]) -> AsyncGenerator[bytes, None]:
-    try:
-        told, silent = None, 0.0
-        while not handle.done():
-            now = [lane_object(lane) for lane in handle.lanes]
-            if now != told:
-                yield event(now, "lanes")
-                told, silent = now, 0.0
-            elif silent >= HEARTBEAT:
-                yield b": still here\n\n"
-                silent = 0.0
-            await asyncio.sleep(LOOK)
-            silent += LOOK
-        yield event([lane_object(lane) for lane in handle.lanes], "lanes")
-        yield event({"failure": _failure(handle)}, "end")
-    finally:
-        if handle.owner is not None:  # one that only looks on
-            handle.leave()
+    told, silent = None, 0.0
+    while not handle.done():
+        now = [lane_object(lane) for lane in handle.lanes]
+        if now != told:
+            yield event(now, "lanes")
+            told, silent = now, 0.0
+        elif silent >= HEARTBEAT:
+            yield b": still here\n\n"
+            silent = 0.0
+        await asyncio.sleep(LOOK)
+        silent += LOOK
+    yield event([lane_object(lane) for lane in handle.lanes], "lanes")
+    yield event({"failure": _failure(handle)}, "end")
 
 
 def _failure(handle: RunHandle[Experiment]) -> str | None:

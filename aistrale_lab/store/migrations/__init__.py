@@ -14,7 +14,7 @@ from aistrale_lab.errors import StoreError
 from aistrale_lab.store import tables
 from aistrale_lab.store.database import Database
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest step. It is written down so that opening a store needs no Alembic."""
 
 VERSION_TABLE = "alembic_version"
