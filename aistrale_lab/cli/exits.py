@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from aistrale_lab.errors import (
-    AccessError,
     BudgetError,
     ConfigError,
     ConflictError,
@@ -31,9 +30,6 @@ class Exit(IntEnum):
     INTERRUPTED = 130
     TERMINATED = 143
 
-
-USAGE = (ConfigError, DatasetError, PromptError, NotFoundError, AccessError)
-"""What the user can mend: the input, or who they are on a server."""
 
 _PRECEDENCE = (
     Exit.INTERRUPTED,

@@ -6,17 +6,28 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Table,
+    Update,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from aistrale_lab.domain.values import Value
 from aistrale_lab.errors import ConflictError, NotFoundError, ValidationError
 from aistrale_lab.store.reading import utc
 from aistrale_lab.store.records import new_id
 from aistrale_lab.store.results import Store
-from aistrale_lab.store.team_tables import SessionRow, UserRow
+from aistrale_lab.store.team_tables import SessionRow, TokenRow, UserRow
 
 USERS: Table = UserRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 SESSIONS: Table = SessionRow.__table__  # type: ignore[attr-defined]
+TOKENS: Table = TokenRow.__table__  # type: ignore[attr-defined]
 
 Role = Literal["user", "admin"]
 
@@ -102,10 +113,16 @@ class Accounts:
         return str(found[0].password_hash) if found else None
 
     def change(
-        self, user_id: str, changes: Mapping[str, Any], *, keep: str | None = None
+        self,
+        user_id: str,
+        changes: Mapping[str, Any],
+        *,
+        keep: str | None = None,
+        revoke_tokens: bool = False,
     ) -> UserRecord:
         """Change columns of a user; all sessions but `keep` end if it matters to them.
 
+        `revoke_tokens` also revokes the personal tokens, in the same transaction.
         Raises NotFoundError, and ConflictError if no admin who may sign in would be
         left.
         """
@@ -124,6 +141,8 @@ class Accounts:
                 own = SESSIONS.c.user_id == user_id
                 others = SESSIONS.c.id != (keep or "")
                 connection.execute(delete(SESSIONS).where(own, others))
+            if revoke_tokens:
+                connection.execute(_revoke_all(user_id))
             return user_of(row)
 
         return self._store.recorder.call(write).result()
@@ -166,6 +185,11 @@ def _taken(name: str) -> ConflictError:
 
 def _named(name: str) -> Any:
     return select(USERS).where(USERS.c.name == folded(name))
+
+
+def _revoke_all(user_id: str) -> Update:
+    valid = TOKENS.c.user_id == user_id, TOKENS.c.revoked_at.is_(None)
+    return update(TOKENS).where(*valid).values(revoked_at=datetime.now(UTC))
 
 
 def _lock_admins(connection: Connection) -> set[str]:

@@ -4,17 +4,20 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Table, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from aistrale_lab.domain.values import Value
-from aistrale_lab.store.accounts import USERS, UserRecord, columns_of_user, user_of
+from aistrale_lab.store.accounts import (
+    TOKENS,
+    USERS,
+    UserRecord,
+    columns_of_user,
+    user_of,
+)
 from aistrale_lab.store.bearer import SEEN_EVERY, hashed, new_secret
 from aistrale_lab.store.reading import utc
 from aistrale_lab.store.records import new_id
 from aistrale_lab.store.results import Store
-from aistrale_lab.store.team_tables import TokenRow
-
-TOKENS: Table = TokenRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
 PREFIX = "ait_"
 """Tells a token of ours from a provider's key, to people and to secret scanners."""

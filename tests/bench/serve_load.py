@@ -3,8 +3,9 @@
     python tests/bench/serve_load.py [CALLS] [CLIENTS]
 
 Prints p50 and p95 of the same calls made to the models' server itself and through
-`aistrale serve`, on SQLite and on PostgreSQL, and the CPU that the server took for
-each call. Fails if a call was not answered, or not recorded exactly once.
+`aistrale serve`, on SQLite, on PostgreSQL, and on a PostgreSQL that is killed and
+started again in the middle (its 503 are asked again), and the CPU that the server took
+for each call. Fails if a call was not answered, or not recorded exactly once.
 """
 
 import asyncio
@@ -48,6 +49,10 @@ def main(calls: int = 20_000, clients: int = 200) -> None:
             postgres.start()
             url = postgres.make_database()
             report("PostgreSQL", *through(url, models, calls, clients), calls)
+            url = postgres.make_database()
+            heard, seconds, cpu = through(url, models, calls, clients, kill=postgres)
+            assert heard.statuses.count(503) > 0, "the server never noticed"
+            report("killed", heard, seconds, cpu, calls, killed=True)
         finally:
             postgres.stop()
 
@@ -58,14 +63,14 @@ def direct(models: str, calls: int, clients: int) -> tuple[Heard, float, None]:
 
 
 def through(
-    url: str, models: str, calls: int, clients: int
+    url: str, models: str, calls: int, clients: int, kill: Postgres | None = None
 ) -> tuple[Heard, float, float]:
     token = token_of_ann(url)
     settings = {"AISTRALE_USER_CONCURRENCY": "10000", "AISTRALE_EMBEDDED_URL": models}
     with serving(url, **settings) as (program, base_url):
         crowd = Crowd(base_url, token, clients=clients, calls=calls)
         before = cpu_of(program.pid)
-        heard, seconds, _ = asked(crowd)
+        heard, seconds, _ = asked(crowd, kill)
         cpu = cpu_of(program.pid) - before
     rows = recorded(url)
     assert len(rows) == calls, "a call is lost, or recorded twice"
@@ -73,22 +78,40 @@ def through(
     return heard, seconds, cpu
 
 
-def asked(crowd: Crowd) -> tuple[Heard, float, None]:
+def asked(crowd: Crowd, kill: Postgres | None = None) -> tuple[Heard, float, None]:
     began = time.perf_counter()
-    heard = asyncio.run(crowd.ask_all())
-    return heard, time.perf_counter() - began, None
+    asyncio.run(crowd.ask_all() if kill is None else ask_and_kill(crowd, kill))
+    return crowd.heard, time.perf_counter() - began, None
+
+
+async def ask_and_kill(crowd: Crowd, postgres: Postgres) -> None:
+    asking = asyncio.create_task(crowd.ask_all())
+    await crowd.until(lambda heard: len(heard.ids) >= crowd.calls // 2)
+    await asyncio.to_thread(postgres.kill)
+    await crowd.until(lambda heard: heard.statuses.count(503) >= crowd.clients)
+    await asyncio.to_thread(postgres.start)
+    await asking
 
 
 def report(
-    name: str, heard: Heard, seconds: float, cpu: float | None, calls: int
+    name: str,
+    heard: Heard,
+    seconds: float,
+    cpu: float | None,
+    calls: int,
+    *,
+    killed: bool = False,
 ) -> None:
-    assert heard.statuses == [200] * calls, "a call was not answered"
+    refused = heard.statuses.count(503) if killed else 0
+    answered = heard.statuses.count(200)
+    assert answered == calls, "a call was not answered"
+    assert len(heard.statuses) == calls + refused, "a call failed"
     taken = "" if cpu is None else f"   server's CPU {cpu / calls * 1e3:5.2f} ms a call"
     cuts = statistics.quantiles(heard.seconds, n=20)
     print(
         f"{name:>10}: {calls / seconds:6.0f} calls/s"
         f"   p50 {cuts[9] * 1e3:6.0f} ms   p95 {cuts[18] * 1e3:6.0f} ms"
-        f"{taken}"
+        f"{taken}" + (f"   {refused} answers of 503" if killed else "")
     )
 
 

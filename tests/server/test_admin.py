@@ -64,16 +64,24 @@ def test_an_admin_signs_anybody_out_and_resets_a_password(
     team: TeamServer, ann: UserRecord, root: UserRecord
 ) -> None:
     """S33: admin revokes anyone's."""
-    with team.browser(ann) as browser, team.browser(root) as admin:
+    with (
+        team.browser(ann) as browser,
+        team.browser(root) as admin,
+        team.bearer(ann) as program,
+        team.bearer(root) as another,
+    ):
         seen = admin.get(f"{USERS}/{ann.id}/sessions").json()["items"]
         admin.delete(f"{USERS}/{ann.id}/sessions")
-        signed_out = browser.get(ME)
+        signed_out, with_token = browser.get(ME), program.get(ME)
         password = admin.post(f"{USERS}/{ann.id}/reset").json()["password"]
+        revoked, of_another = program.get(ME), another.get(ME)
     with team.visitor() as nobody:
         old, new = team.sign_in(nobody, "ann"), team.sign_in(nobody, "ann", password)
 
     assert len(seen) == 1
     assert signed_out.status_code == 401
+    assert (with_token.status_code, revoked.status_code) == (200, 401)
+    assert of_another.status_code == 200
     assert (old.status_code, new.status_code) == (401, 200)
 
 

@@ -38,8 +38,8 @@ class Crowd:
         self._url = f"{base_url}/v1/chat/completions"
         self._head = {"authorization": f"Bearer {token}"}
         self._model = model
-        self._clients = clients
-        self._calls = calls
+        self.clients = clients
+        self.calls = calls
         self._numbers = count()
 
     async def ask_all(self) -> Heard:
@@ -49,7 +49,7 @@ class Crowd:
             connector=connector, headers=self._head
         ) as session:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._clients):
+                for _ in range(self.clients):
                     group.create_task(self._ask_some(session))
         return self.heard
 
@@ -59,7 +59,7 @@ class Crowd:
             await asyncio.sleep(0.01)
 
     async def _ask_some(self, session: aiohttp.ClientSession) -> None:
-        while (number := next(self._numbers)) < self._calls:
+        while (number := next(self._numbers)) < self.calls:
             question = f"question {number}"
             while not await self._ask(session, question):
                 await asyncio.sleep(AGAIN)

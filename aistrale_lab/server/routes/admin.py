@@ -69,10 +69,11 @@ def change_user(user_id: Id, asked: Changes, request: Request) -> User:
 @router.post("/{user_id}/reset", responses=describe_errors(404))
 @door(ADMIN)
 async def reset_password(user_id: Id, request: Request) -> MadeUser:
-    """Give a user a new one-time password; all their sessions end."""
+    """Give a user a new one-time password; their sessions and tokens all end."""
     state, password = request.app.state, one_time_password()
     changes = {"password_hash": await state.passwords.hash(password)}
-    return _made(state.accounts.change(user_id, changes), password)
+    user = state.accounts.change(user_id, changes, revoke_tokens=True)
+    return _made(user, password)
 
 
 @router.get("/{user_id}/sessions", responses=describe_errors(404))
