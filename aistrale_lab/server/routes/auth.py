@@ -8,7 +8,7 @@ from aistrale_lab.server import cookies
 from aistrale_lab.server.caller import caller_of
 from aistrale_lab.server.doors import ANYBODY, OPEN, SESSION, GuardedRoute, door
 from aistrale_lab.server.errors import describe_errors
-from aistrale_lab.server.passwords import LONGEST, check_password
+from aistrale_lab.server.passwords import LONGEST, SHORTEST, check_password
 from aistrale_lab.server.shapes import Asked, Id, Page, Session, User
 from aistrale_lab.server.signing import check_password_of, sign_in
 
@@ -26,7 +26,7 @@ class NewPassword(Asked):
     """The password as it is, and as it shall be."""
 
     current: str = Field(min_length=1, max_length=LONGEST)
-    new: str = Field(min_length=1, max_length=LONGEST)
+    new: str = Field(max_length=LONGEST, json_schema_extra={"minLength": SHORTEST})
 
 
 @router.post("/auth/login", responses=describe_errors(401, 403, 429))

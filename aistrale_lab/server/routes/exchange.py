@@ -49,7 +49,10 @@ def export(
     "",
     responses=describe_errors(404, 413, 422),
     openapi_extra={
-        "requestBody": {"required": True, "content": {LINES: {"schema": {}}}}
+        "requestBody": {
+            "required": True,
+            "content": {LINES: {"schema": {"type": "string", "minLength": 1}}},
+        }
     },
 )
 @door(USER("write", max_body=MAX_BODY))
