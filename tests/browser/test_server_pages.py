@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from servers.acted import ActedServer
 from servers.markup import SCRIPTS
 from servers.team import PASSWORD, TeamServer
 from sqlalchemy import update
 
 import aistrale_lab as lab
+from aistrale_lab.domain.chat import GenerateConfig
 from aistrale_lab.domain.tasks import Dataset, Sample, Task
 from aistrale_lab.settings import Settings
 from aistrale_lab.store.reading import RUNS
@@ -29,10 +31,23 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
+def acted() -> Iterator[ActedServer]:
+    """A provider whose models are parts to be acted."""
+    with ActedServer() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def team(
+    tmp_path_factory: pytest.TempPathFactory, acted: ActedServer
+) -> Iterator[TeamServer]:
     """A server over a true experiment, and one of hostile texts."""
     url = f"sqlite:///{tmp_path_factory.mktemp('team')}/store.db"
-    with lab.Lab.open(url, settings=Settings()) as bench, TeamServer(bench) as server:
+    own = {"openai_base_url": acted.base_url, "openai_api_key": "sk-test"}
+    with (
+        lab.Lab.open(url, settings=Settings(**own)) as bench,
+        TeamServer(bench) as server,
+    ):
         questions = lab.load_dataset(QUESTIONS, limit=60)
         task = lab.Task(dataset=questions, scorers=["exact", "similarity"])
         bench.start(task, MODELS, name="Arithmetic").wait(100)
@@ -40,7 +55,8 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamServer]:
         samples = tuple(Sample(id=t, input=t, target=t, group=t) for t in texts)
         hostile = Task(dataset=Dataset(name=SCRIPTS[0], samples=samples))
         bench.start(hostile, ["embedded/echo", "embedded/constant"]).wait(60)
-        server.add_user("ann")
+        for name in ("ann", "bob"):
+            server.add_user(name)
         server.add_user("root", "admin")
         yield server
 
@@ -50,16 +66,22 @@ class Visit:
 
     def __init__(self, context: BrowserContext, team: TeamServer) -> None:
         self.team = team
-        self.page: Page = context.new_page()
         self.said: list[str] = []
         self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        context.on("console", lambda message: self.said.append(message.text))
+        context.on("weberror", lambda raised: self.said.append(str(raised.error)))
+        context.on("request", lambda request: self.asked.append(request.url))
+        self.page: Page = context.new_page()
 
     def open(self, path: str) -> Page:
         self.page.goto(f"{self.team.url}{path}")
         return self.page
+
+    def again(self, path: str) -> Page:
+        """Another page of the same browser."""
+        page = self.page.context.new_page()
+        page.goto(f"{self.team.url}{path}")
+        return page
 
     def sign_in(self, name: str) -> Page:
         self.page.get_by_label("Name").fill(name)
@@ -156,6 +178,44 @@ def set_run(team: TeamServer, run_id: str, **columns: Any) -> None:
     """What another process stores of a run that it executes."""
     changed = update(RUNS).where(RUNS.c.id == run_id).values(**columns)
     team.bench.store.recorder.call(lambda c: c.execute(changed)).result()
+
+
+def test_a_run_is_stopped_resumed_and_shared_by_whose_it_is(
+    team: TeamServer, visit: Any, acted: ActedServer
+) -> None:
+    users = {user.name: user for user in team.app.state.accounts.list()}
+    samples = tuple(Sample(id=f"q{n}", input=f"{n} + {n}") for n in range(3))
+    config = GenerateConfig(max_tokens=9)
+    task = Task(dataset=Dataset(name="sums", samples=samples), config=config)
+    models = ["openai/right", "openai/stuck"]
+    started = team.bench.start(task, models, owner=users["ann"].id)
+    path = f"/experiments/{started.experiment_id}"
+    one = visit()
+    one.open(path)
+    page = one.sign_in("ann")
+    page.on("dialog", lambda dialog: dialog.accept())
+
+    expect(page.locator(".lane").last).to_contain_text("0 of 3 · running")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    assert started.wait(60).runs[1].status == "interrupted"
+    expect(page.locator(".lane")).to_have_count(0)
+    page.get_by_role("button", name="Share with the team").click()
+    expect(page.get_by_text("Shared with the team")).to_be_visible()
+
+    late = one.again(path)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    late.get_by_role("button", name="Resume").click()
+    expect(late.get_by_role("alert")).to_contain_text("is being executed already")
+    other = visit()
+    other.open(path)
+    other.sign_in("bob")
+    expect(other.page.get_by_text("Shared with the team")).to_be_visible()
+    expect(other.page.locator(".steering button")).to_have_count(0)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    one.said = [text for text in one.said if "409" not in text]  # the refused one
 
 
 def test_an_admin_makes_a_user_who_signs_in(team: TeamServer, visit: Any) -> None:

@@ -124,6 +124,11 @@ MATRIX: dict[tuple[Method, Path], Row] = {
     ("GET", "/experiments/{experiment_id}"): private(200),
     ("GET", "/experiments/{experiment_id}/progress"): private(200),
     ("GET", "/experiments/{experiment_id}/report"): private(200),
+    ("POST", "/experiments/{experiment_id}/cancel"): private(303),
+    ("POST", "/experiments/{experiment_id}/resume"): private(303),
+    ("POST", "/experiments/{experiment_id}/visibility"): replace(
+        private(303), form={"visibility": "private"}
+    ),
     ("GET", "/runs/{run_id}"): private(200),
     ("GET", "/runs/{run_id}/sample"): private(200),
     ("GET", "/compare"): private(200),

@@ -37,6 +37,11 @@ def is_running(runs: Sequence[RunRecord]) -> bool:
     return any(run.status is RunStatus.RUNNING for run in runs)
 
 
+def is_executed(request: Request, experiment_id: str) -> bool:
+    """Whether this process, or another that lives, executes the experiment."""
+    return not request.app.state.bench.attach(experiment_id).done()
+
+
 def state_of(
     request: Request, *sources: Experiment | RunRecord
 ) -> tuple[Hashable, ...]:

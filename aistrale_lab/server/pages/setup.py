@@ -10,6 +10,7 @@ from aistrale_lab.server.pages.kept import AT_ONCE, Kept
 from aistrale_lab.server.routes import (
     account_page,
     compare_page,
+    experiment_forms,
     experiment_pages,
     result_pages,
     sign_in_page,
@@ -19,6 +20,7 @@ from aistrale_lab.server.routes import (
 ROUTERS = (
     sign_in_page.router,
     experiment_pages.router,
+    experiment_forms.router,
     result_pages.router,
     compare_page.router,
     account_page.router,

@@ -1,10 +1,13 @@
 """The experiments as pages: all of them, one of them, and how far that one is."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from aistrale_lab.domain.runs import RunStatus
+from aistrale_lab.errors import LabError
 from aistrale_lab.report.describe import describe, describe_so_far
 from aistrale_lab.report.description import Report
 from aistrale_lab.report.render import html
@@ -14,11 +17,17 @@ from aistrale_lab.server.doors import SESSION, GuardedRoute, door
 from aistrale_lab.server.pages.kept import in_thread
 from aistrale_lab.server.pages.links import HOME, LINKS
 from aistrale_lab.server.pages.paging import make_pager
-from aistrale_lab.server.pages.reading import is_running, open_experiment, state_of
+from aistrale_lab.server.pages.reading import (
+    is_executed,
+    is_running,
+    open_experiment,
+    state_of,
+)
+from aistrale_lab.server.pages.refusals import told_of
 from aistrale_lab.server.pages.render import page
 from aistrale_lab.server.pages.words import Number, Words
 from aistrale_lab.store.experiments import list_experiments
-from aistrale_lab.store.records import RunRecord
+from aistrale_lab.store.records import ExperimentRecord, RunRecord
 
 router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
 
@@ -48,7 +57,7 @@ async def experiment(
     experiment_id: str, request: Request, whole: bool = False
 ) -> Response:
     """One experiment; `whole` also while its runs go on."""
-    return await in_thread(request, _one, request, experiment_id, whole)
+    return await in_thread(request, one_page, request, experiment_id, whole)
 
 
 @router.get("/experiments/{experiment_id}/progress")
@@ -90,11 +99,18 @@ def _list(request: Request, search: str, number: int) -> Response:
     )
 
 
-def _one(request: Request, experiment_id: str, whole: bool) -> Response:
+def one_page(
+    request: Request,
+    experiment_id: str,
+    whole: bool = False,
+    *,
+    error: LabError | None = None,
+) -> Response:
     """At once what takes no time; the script of the page then asks for the whole."""
     experiment = open_experiment(request, experiment_id)
     runs, state = experiment.runs, state_of(request, experiment)
-    going, kept = is_running(runs), request.app.state.kept
+    executed = is_executed(request, experiment_id)
+    going, kept = executed or is_running(runs), request.app.state.kept
     is_whole = whole or (not going and ("described", True, *state) in kept)
     make = describe if is_whole else describe_so_far
     report: Report = kept.get(
@@ -103,13 +119,34 @@ def _one(request: Request, experiment_id: str, whole: bool) -> Response:
     return page(
         request,
         "experiment.html.jinja",
+        **told_of(error),
         report=report,
         record=experiment.record,
         lanes=runs,
         runs=_named(runs),
         going=going,
         is_whole=is_whole,
+        **_steering(request, experiment.record, runs, executed),
     )
+
+
+def _steering(
+    request: Request,
+    record: ExperimentRecord,
+    runs: Sequence[RunRecord],
+    executed: bool,
+) -> dict[str, Any]:
+    """What the caller may do to the experiment, and who sees it."""
+    viewer = caller_of(request).viewer
+    seen_by = "Private" if record.visibility == "private" else "Shared with the team"
+    return {
+        "may_change": viewer.may_change(record),
+        "seen_by": seen_by if record.owner else "",
+        "executed": executed,
+        "stopping": executed and "stopping" in request.query_params,
+        "missing": any(run.status is not RunStatus.COMPLETED for run in runs),
+        "failed": any(run.failed for run in runs),
+    }
 
 
 def _progress(request: Request, experiment_id: str) -> Response:
@@ -119,7 +156,7 @@ def _progress(request: Request, experiment_id: str) -> Response:
         "progress.html.jinja",
         experiment_id=experiment_id,
         lanes=runs,
-        going=is_running(runs),
+        going=is_running(runs) or is_executed(request, experiment_id),
     )
 
 

@@ -19,7 +19,7 @@ async function follow(shown) {
     if (!fresh) break;
     shown.replaceWith(fresh);
     shown = fresh;
-    if (!shown.dataset.progress) location.reload();
+    if (!shown.dataset.progress) location.replace(shown.dataset.page);
   }
 }
 
