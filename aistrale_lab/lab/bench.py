@@ -1,214 +1,48 @@
 """`Lab`: the workbench that notebooks, scripts, the CLI and the server talk to."""
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    Callable,
-    Coroutine,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from aistrale_lab.domain.calls import Answer
 from aistrale_lab.domain.chat import Chunk, GenerateConfig
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import ModelRef, Task
-from aistrale_lab.engine.progress import LaneProgress
-from aistrale_lab.engine.thread import EngineThread
-from aistrale_lab.lab.asking import Asking, Keep, Said, check_asked
+from aistrale_lab.lab.asking import Keep, Said, check_asked
 from aistrale_lab.lab.comparing import compare_runs
-from aistrale_lab.lab.exchanging import (
-    Carried,
-    Place,
-    StorePlace,
-    carry,
-    check_other,
-    opened,
-)
+from aistrale_lab.lab.exchanging import Carried, Place, carry, other_place
 from aistrale_lab.lab.experiment import Experiment
-from aistrale_lab.lab.forecasting import Plan, Scored, score_forecast
+from aistrale_lab.lab.forecasting import Basis, Plan, Scored, score_forecast
 from aistrale_lab.lab.handle import RunHandle
-from aistrale_lab.lab.launch import Launcher
+from aistrale_lab.lab.launcher import Order
 from aistrale_lab.lab.listing import ModelList
-from aistrale_lab.lab.mirror import Mirror, ServerPlace, open_team
 from aistrale_lab.lab.options import RunOptions
+from aistrale_lab.lab.plan import parse_models
 from aistrale_lab.lab.progress import watched
-from aistrale_lab.lab.remote_launch import RemoteLauncher
-from aistrale_lab.lab.scoring import Scoring
-from aistrale_lab.lab.team import Team, is_server
-from aistrale_lab.logs import Log
+from aistrale_lab.lab.scoring_again import score_again
+from aistrale_lab.lab.workings import Workings
 from aistrale_lab.pricing import Price
-from aistrale_lab.scorers.base import NamedScorer, check_targets, make_scorers
-from aistrale_lab.settings import Settings, load_settings
-from aistrale_lab.store.batches import Batches
-from aistrale_lab.store.records import PointRecord, RunRecord, Visibility
-from aistrale_lab.store.results import Store
-from aistrale_lab.telemetry.opening import open_telemetry
+from aistrale_lab.scorers.base import make_scorers
+from aistrale_lab.store.records import RunRecord, Visibility
 from aistrale_lab.terminal import note
 
 if TYPE_CHECKING:
     from aistrale_lab.analysis.compare import Comparison
     from aistrale_lab.analysis.side_by_side import SideBySide
-    from aistrale_lab.telemetry.observer import Telemetry
-
-T = TypeVar("T")
 
 
-class Lab:
+class Lab(Workings):
     """A bench over one store. Close it, or use it as a context manager.
 
     All methods may be called from any thread; runs go on in the engine's own.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        settings: Settings,
-        log: Log,
-        telemetry: "Telemetry | None" = None,
-        remote: tuple[Team, Mirror] | None = None,
-    ) -> None:
-        self._store = store
-        self._settings = settings
-        self._log = log
-        self._engine = EngineThread()
-        self._telemetry = telemetry
-        self._remote = remote
-        self._launcher: Launcher | RemoteLauncher = (
-            RemoteLauncher(*remote, self._engine)
-            if remote
-            else Launcher(store, settings, log, self._engine, telemetry)
-        )
-        self._asking = Asking(
-            self._engine, self._launcher.place, store.recorder, telemetry
-        )
-
-    @classmethod
-    def open(
-        cls, store: str | None = None, *, settings: Settings | None = None
-    ) -> "Lab":
-        """Open the bench over a store's URL, made on first use, or over a server's.
-
-        Without one: AISTRALE_STORE, else sqlite:///aistrale.db. Over `https://` it is
-        the bench of a team: runs are executed there, as the user whose token is in
-        AISTRALE_TOKEN. Raises ConfigError for a malformed URL or settings file,
-        StoreError for a broken store, NotSignedInError without a valid token.
-        """
-        settings = settings or load_settings()
-        url = store or settings.store
-        remote = None
-        if is_server(url):
-            remote = open_team(url, settings.token)
-        opened = remote[1].store if remote else Store.open(url)
-        log = Log(
-            opened.log_path,
-            secrets=settings.secrets(),
-            human=settings.log == "human",
-        )
-        telemetry = open_telemetry(
-            settings.telemetry.traces,
-            settings.telemetry.metrics,
-            log=log,
-            secrets=settings.secrets(),
-        )
-        return cls(opened, settings, log, telemetry, remote)
-
-    def __enter__(self) -> "Lab":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop what still runs, flush the store, and leave no thread behind."""
-        self._asking.close()
-        self._launcher.close()
-        self._engine.close()
-        self._store.close()
-        if self._telemetry is not None:
-            self._telemetry.close()
-        self._log.close()
-        if self._remote is not None:
-            self._remote[1].close()
-
-    @property
-    def store_url(self) -> str:
-        """The URL of the store, or of the server, without any password."""
-        return self._launcher.url
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Every key that is set, to be taken out of what is written."""
-        return self._settings.secrets()
-
-    @property
-    def settings(self) -> Settings:
-        """What is set, for a server over this bench."""
-        return self._settings
-
-    @property
-    def asking(self) -> Asking:
-        """What `ask` and `stream` go through, for a server over this bench."""
-        return self._asking
-
     def price(self, model: str) -> Price | None:
         """What a model's calls cost, None if nobody told; raises ConfigError."""
         return self._launcher.place(ModelRef.parse(model), RunOptions())[1]
-
-    @property
-    def store(self) -> Store:
-        """The store, for a server over this bench."""
-        return self._store
-
-    @property
-    def log(self) -> Log:
-        """The log, with secrets taken out of what is written to it."""
-        return self._log
-
-    @property
-    def telemetry(self) -> "Telemetry | None":
-        """Who observes the bench, for a server over it; None if nobody does."""
-        return self._telemetry
-
-    @property
-    def batches(self) -> Batches:
-        """The batches of the store."""
-        return Batches(self._store)
-
-    def environment_of_point(
-        self, point: PointRecord, notebook: str, embedded_url: str | None
-    ) -> dict[str, str]:
-        """The variables by which a kernel works for a point of a batch."""
-        told = {
-            "AISTRALE_STORE": self._store.full_url,
-            "AISTRALE_BATCH": point.batch_id,
-            "AISTRALE_POINT": point.key,
-            "AISTRALE_NOTEBOOK": notebook,
-        }
-        return told | ({"AISTRALE_EMBEDDED_URL": embedded_url} if embedded_url else {})
-
-    def start_embedded(self) -> "Future[str]":
-        """Serve the models in the box; their base URL, once they answer."""
-        return self._engine.submit(self._launcher.start_embedded())
-
-    def conduct(
-        self,
-        work: Coroutine[Any, Any, None],
-        *,
-        so_far: Callable[[], T],
-        handle_id: str,
-        lanes: Sequence[LaneProgress],
-    ) -> RunHandle[T]:
-        """Conduct work over many runs on the engine, with a handle on it."""
-        return self._launcher.conduct(
-            work, so_far=so_far, handle_id=handle_id, lanes=lanes
-        )
 
     async def ask(
         self,
@@ -261,16 +95,18 @@ class Lab:
         returned if it is finished and resumed if it is not, unless `fresh`. On a
         server, `owner` is the user whose it is, and who alone goes on with it.
         """
-        return self._launcher.start(
+        chosen = RunOptions.of(options)
+        order = Order(
             task,
-            models,
-            RunOptions.of(options),
+            parse_models(models),
+            chosen,
             name=name or task.name,
             tags=dict(tags or {}),
             fresh=fresh,
             owner=owner,
             visibility=visibility,
         )
+        return self._launcher.start(order)
 
     async def run(
         self, task: Task, models: Iterable[str] | str, **options: Any
@@ -302,8 +138,9 @@ class Lab:
         **options: Any,
     ) -> Experiment | None:
         """The experiment that `start` would go on with instead of a new one, if any."""
-        chosen = RunOptions.of(options)
-        return self._launcher.find(task, models, chosen, name or task.name, owner)
+        chosen, name = RunOptions.of(options), name or task.name
+        order = Order(task, parse_models(models), chosen, name, owner=owner)
+        return self._launcher.find(order)
 
     async def models(self) -> ModelList:
         """What every endpoint that is set up offers, and why one offers nothing."""
@@ -330,14 +167,8 @@ class Lab:
         an answer is taken to have. Everything is checked as `start` checks it.
         """
         chosen = RunOptions.of(options)
-        return self._launcher.forecast(
-            task,
-            models,
-            chosen,
-            pilot=pilot,
-            effect=effect,
-            output_tokens=output_tokens,
-        )
+        order = Order(task, parse_models(models), chosen, task.name)
+        return self._launcher.forecast(order, Basis(pilot, effect, output_tokens))
 
     def score_plan(self, which: str) -> list[Scored]:
         """How wrong the forecast of a run was that stands on assumptions."""
@@ -383,12 +214,9 @@ class Lab:
         the old ones. Raises UnknownScorerError, or DatasetError where a target is
         missing.
         """
-        texts = [scorers] if isinstance(scorers, str) else list(scorers)
-        made = make_scorers(texts)
+        made = make_scorers([scorers] if isinstance(scorers, str) else scorers)
         runs = self._runs_matching(which)
-        task = self._store.load_task(runs[0].experiment_id)
-        check_targets(made, task.dataset)
-        scored = self._engine.wait(self._score(task, runs, made))
+        scored = self._engine.wait(score_again(self._store, runs, made))
         self._launcher.scored(runs[0].experiment_id)
         return scored
 
@@ -438,25 +266,17 @@ class Lab:
         What is there already is not put in again; of two outcomes of one sample the
         newer counts. `which` are ids, or beginnings of them. Raises NotFoundError.
         """
-        with self._opened(to) as there:
+        with self._other_place(to) as there:
             return carry(self._launcher.shared, there, which)
 
     def pull(self, source: str, *which: str) -> list[Carried]:
         """Fetch experiments, or all of them, from the store or server at a URL."""
-        with self._opened(source) as there:
+        with self._other_place(source) as there:
             return carry(there, self._launcher.shared, which)
 
-    @contextmanager
-    def _opened(self, url: str) -> Iterator[Place]:
-        """The other place, by its URL; raises ConfigError if it is this one."""
-        if is_server(url):
-            with closing(Team(url, self._settings.token)) as team:
-                check_other(team.url, self._launcher.url)
-                yield ServerPlace(team)
-        else:
-            with opened(url) as there:
-                check_other(there.full_url, self._store.full_url)
-                yield StorePlace(there)
+    def _other_place(self, url: str) -> AbstractContextManager[Place]:
+        here = (self._launcher.url, self._store.full_url)
+        return other_place(url, here=here, token=self._settings.token)
 
     def _runs_matching(self, which: str) -> list[RunRecord]:
         self._launcher.know(which)
@@ -467,19 +287,6 @@ class Lab:
             return self.run_record(which)
         self._launcher.know(which.id)
         return which
-
-    async def _score(
-        self, task: Task, runs: Sequence[RunRecord], scorers: Sequence[NamedScorer]
-    ) -> int:
-        samples = {sample.id: sample for sample in task.dataset}
-        scoring = Scoring(scorers, self._store.recorder.save_scores)
-        scored = 0
-        for run in runs:
-            for sample_id, epoch, completion in self._store.answers(run.id):
-                await scoring.submit(run.id, samples[sample_id], completion, epoch)
-                scored += 1
-        await scoring.drain()
-        return scored
 
 
 def _told(experiment: Experiment) -> Experiment:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aistrale_lab.terminal import note
+
 FROM_SERVER = "JPY_SESSION_NAME"
 """Where Jupyter's server tells a kernel the path of its notebook."""
 
@@ -35,6 +37,14 @@ def origin(notebook: str | None = None) -> dict[str, Any] | None:
         "in_order": in_order,
     }
     return told if in_order is not False else {**told, "ran": [n + 1 for n in places]}
+
+
+def told_origin(notebook: str | None = None) -> dict[str, Any] | None:
+    """`origin`, after a word on the terminal if cells ran out of order."""
+    found = origin(notebook)
+    if found is not None and found["in_order"] is False:
+        note(words_of(found))
+    return found
 
 
 def is_in_order(places: Sequence[int], cells: Sequence[Mapping[str, Any]]) -> bool:

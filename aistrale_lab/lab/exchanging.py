@@ -1,12 +1,15 @@
 """Experiments carried from one store to another, whichever database each of them is."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Protocol
+
+from pydantic import SecretStr
 
 from aistrale_lab.domain.values import Value
 from aistrale_lab.errors import ConfigError
-from aistrale_lab.lab.team import check_server_url, is_server
+from aistrale_lab.lab.mirror import ServerPlace
+from aistrale_lab.lab.team import Team, check_server_url, is_server
 from aistrale_lab.store.database import parse_url
 from aistrale_lab.store.exchange import export_lines, list_experiments
 from aistrale_lab.store.merging import Merged
@@ -66,18 +69,26 @@ class StorePlace:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Store]:
-    """The store at a URL, closed at the end."""
-    store = Store.open(url)
-    try:
-        yield store
-    finally:
-        store.close()
+def other_place(
+    url: str, *, here: Collection[str], token: SecretStr | None
+) -> Iterator[Place]:
+    """The place at a URL, closed at the end.
+
+    `here` are the URLs of what is open already, with any password: raises ConfigError
+    if it is one of them.
+    """
+    if is_server(url):
+        with closing(Team(url, token)) as team:
+            _check_other(team.url, here)
+            yield ServerPlace(team)
+    else:
+        with closing(Store.open(url)) as store:
+            _check_other(store.full_url, here)
+            yield StorePlace(store)
 
 
-def check_other(there: str, here: str) -> None:
-    """Raise ConfigError if both are the same place."""
-    if there == here:
+def _check_other(there: str, here: Collection[str]) -> None:
+    if there in here:
         raise ConfigError(f"{shown(there)} is the one that is open: name another")
 
 

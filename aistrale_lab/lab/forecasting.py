@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What a forecast stands on, and the difference that is to be shown."""
+
+    pilot: str | None = None
+    effect: float | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The forecast of every lane, and what the comparison can show.
 
@@ -54,10 +63,7 @@ def make_plan(
     task: Task,
     plans: Sequence[LanePlan],
     options: RunOptions,
-    *,
-    pilot: str | None,
-    effect: float | None,
-    output_tokens: int | None,
+    basis: Basis,
 ) -> Plan:
     """Forecast lanes that are planned, without sending anything.
 
@@ -67,7 +73,7 @@ def make_plan(
     from aistrale_lab.analysis.forecast import forecast_lane, forecast_power
 
     sizes = _sizes(task)
-    pilots = _pilots(store, pilot) if pilot else {}
+    pilots = _pilots(store, basis.pilot) if basis.pilot else {}
     lanes = []
     for plan in plans:
         asked = _asked(
@@ -77,15 +83,15 @@ def make_plan(
             plan.price,
             max_tokens=plan.spec.config.max_tokens,
             options=options,
-            output_tokens=output_tokens,
+            output_tokens=basis.output_tokens,
             rpm=options.rpm or plan.endpoint.rpm,
             tpm=options.tpm or plan.endpoint.tpm,
         )
         lanes.append(forecast_lane(asked, pilots.get(asked.model)))
     power = forecast_power(
-        len(task.dataset), discordance=_discordance(pilots), effect=effect
+        len(task.dataset), discordance=_discordance(pilots), effect=basis.effect
     )
-    return Plan(tuple(lanes), power, pilot)
+    return Plan(tuple(lanes), power, basis.pilot)
 
 
 def plan_of(told: Mapping[str, Any]) -> Plan:

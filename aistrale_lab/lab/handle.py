@@ -38,7 +38,7 @@ class RunHandle(Generic[T]):
     def __init__(
         self,
         engine: EngineThread,
-        conduct: Coroutine[Any, Any, None],
+        conduct: Coroutine[Any, Any, object],
         *,
         so_far: Callable[[], T],
         experiment_id: str,
@@ -149,10 +149,10 @@ class RunHandle(Generic[T]):
         finally:
             look()
 
-    def _begin(self, conduct: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, conduct: Coroutine[Any, Any, object]) -> None:
         self._task = self._loop.create_task(self._conduct(conduct))
 
-    async def _conduct(self, conduct: Coroutine[Any, Any, None]) -> None:
+    async def _conduct(self, conduct: Coroutine[Any, Any, object]) -> None:
         try:
             await conduct
             self._outcome.set_result(self.so_far())

@@ -6,9 +6,11 @@ before: whatever is stored of it is not sent again.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.domain.values import fingerprint
+from aistrale_lab.lab.launcher import Order
 from aistrale_lab.lab.plan import LanePlan
 from aistrale_lab.store.records import PointRecord, derived_id
 
@@ -22,6 +24,12 @@ def experiment_of(point: PointRecord, name: str, task: Task) -> tuple[str, str]:
     asked = {"name": name, **{part: parts[part] for part in SHARED}}
     same = fingerprint({"batch": point.batch_id, **asked})
     return derived_id(point.batch_id, same), same
+
+
+def order_of(order: Order, batch_id: str) -> Order:
+    """The order as a batch stores it: tagged, and like the batch nobody's own."""
+    tags = {"batch": batch_id, **order.tags}
+    return replace(order, tags=tags, owner=None, visibility="private")
 
 
 def place(

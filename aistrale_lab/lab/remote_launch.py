@@ -1,27 +1,29 @@
-"""Launching on a team's server: what `Launcher` does here, asked of it over HTTP."""
+"""Launching on a team's server: what `LocalLauncher` does here, asked of it over HTTP."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
-from aistrale_lab.domain.tasks import ModelRef, Task
+from aistrale_lab.domain.tasks import ModelRef
 from aistrale_lab.engine.progress import LaneProgress
 from aistrale_lab.engine.thread import EngineThread
 from aistrale_lab.errors import ConfigError
 from aistrale_lab.lab.attaching import make_lane
+from aistrale_lab.lab.exchanging import Place
 from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.following import Following
-from aistrale_lab.lab.forecasting import Plan, plan_of
+from aistrale_lab.lab.forecasting import Basis, Plan, plan_of
 from aistrale_lab.lab.handle import RunHandle
+from aistrale_lab.lab.handles import Handles
+from aistrale_lab.lab.launcher import Order
 from aistrale_lab.lab.listing import ModelList
-from aistrale_lab.lab.mirror import Mirror, ServerPlace
+from aistrale_lab.lab.mirror import Mirror
 from aistrale_lab.lab.options import RunOptions
-from aistrale_lab.lab.plan import parse_models
 from aistrale_lab.lab.team import Team
 from aistrale_lab.store.exchange import export_lines
-from aistrale_lab.store.records import RunRecord, Visibility
+from aistrale_lab.store.records import RunRecord
 from aistrale_lab.terminal import note
 
 T = TypeVar("T")
@@ -35,35 +37,24 @@ class RemoteLauncher:
         self._mirror = mirror
         self._store = mirror.store
         self._engine = engine
-        self._followed: list[tuple[RunHandle[Experiment], Following]] = []
-        self.shared = ServerPlace(team)
-        """Where `push` and `pull` find the experiments."""
+        self._handles = Handles()
+        self._followed: list[Following] = []
+        self.shared: Place = mirror.place
         self.url = team.url
 
     def close(self) -> None:
         """Follow no more; what the server executes goes on."""
-        for handle, following in self._followed:
+        for following in self._followed:
             following.looks_on = True
-            handle.leave()
-        for handle, _ in self._followed:
-            with contextlib.suppress(Exception):  # whoever waits for it is told
-                handle.wait()
+        self._handles.close()
 
-    def start(
-        self,
-        task: Task,
-        models: Iterable[str] | str,
-        chosen: RunOptions,
-        *,
-        name: str,
-        tags: dict[str, str],
-        fresh: bool,
-        owner: str | None = None,
-        visibility: Visibility = "private",
-    ) -> RunHandle[Experiment]:
+    def start(self, order: Order) -> RunHandle[Experiment]:
         """Have the server check, store and start it; see `Lab.start`."""
-        known = {"tags": tags, "fresh": fresh, "visibility": visibility}
-        body = _asked(task, models, chosen, name) | known
+        body = _asked(order) | {
+            "tags": dict(order.tags),
+            "fresh": order.fresh,
+            "visibility": order.visibility,
+        }
         begun = self._team.post("experiments", body)
         if all(run["status"] == "completed" for run in begun["runs"]):
             note(f"experiment {begun['id']} is finished already; fresh=True pays again")
@@ -86,45 +77,25 @@ class RemoteLauncher:
 
     def attach(self, experiment_id: str) -> RunHandle[Experiment]:
         """The handle of an experiment, whoever started it."""
-        for handle, _ in reversed(self._followed):
-            if handle.experiment_id == experiment_id and not handle.done():
-                return handle
+        handle = self._handles.find(experiment_id)
+        if handle is not None:
+            return handle
         found = self._team.get(f"experiments/{experiment_id}")
         return self._follow(found)
 
-    def find(
-        self,
-        task: Task,
-        models: Iterable[str] | str,
-        chosen: RunOptions,
-        name: str,
-        owner: str | None = None,
-    ) -> Experiment | None:
+    def find(self, order: Order) -> Experiment | None:
         """The experiment that `start` would go on with, if there is one."""
-        asked = _asked(task, models, chosen, name)
-        earlier = self._team.post("plans", asked)["earlier"]
+        earlier = self._team.post("plans", _asked(order))["earlier"]
         if earlier is None:
             return None
         return Experiment(self._store, self._mirror.refresh(earlier))
 
-    def forecast(
-        self,
-        task: Task,
-        models: Iterable[str] | str,
-        chosen: RunOptions,
-        *,
-        pilot: str | None,
-        effect: float | None,
-        output_tokens: int | None,
-    ) -> Plan:
+    def forecast(self, order: Order, basis: Basis) -> Plan:
         """What a run would take on the server, and what it could show."""
-        more = {
-            "pilot": None if pilot is None else self._mirror.know(pilot),
-            "effect": effect,
-            "output_tokens": output_tokens,
-        }
-        asked = _asked(task, models, chosen, task.name) | more
-        return plan_of(self._team.post("plans", asked))
+        more = asdict(basis)
+        if basis.pilot is not None:
+            more["pilot"] = self._mirror.know(basis.pilot)
+        return plan_of(self._team.post("plans", _asked(order) | more))
 
     def know(self, which: str) -> None:
         """Have an experiment here, by its or a run's id or the beginning of one."""
@@ -137,7 +108,7 @@ class RemoteLauncher:
     def list_runs(self, limit: int | None) -> list[RunRecord]:
         """All runs that one sees on the server, newest first."""
         found: list[RunRecord] = []
-        for experiment in self.shared.pages():
+        for experiment in self._mirror.place.pages():
             runs = [RunRecord.model_validate(run) for run in experiment["runs"]]
             found += sorted(runs, key=lambda run: run.position, reverse=True)
             if limit is not None and len(found) >= limit:
@@ -204,7 +175,8 @@ class RemoteLauncher:
             ),
             owner=None if told["mine"] else f"another user of {self.url}",
         )
-        self._followed.append((handle, following))
+        self._followed.append(following)
+        self._handles.add(handle)
         if all(run["status"] not in _ALIVE for run in told["runs"]):
             handle.wait()
         return handle
@@ -213,10 +185,9 @@ class RemoteLauncher:
 _ALIVE = ("pending", "running")
 
 
-def _asked(
-    task: Task, models: Iterable[str] | str, chosen: RunOptions, name: str
-) -> dict[str, Any]:
+def _asked(order: Order) -> dict[str, Any]:
     """A task, and whom to ask how, as the API takes it."""
+    task = order.task
     told = task.model_dump(mode="json", exclude={"dataset"})
     told["dataset"] = {
         "name": task.dataset.name,
@@ -224,9 +195,9 @@ def _asked(
     }
     return {
         "task": told,
-        "models": [str(ref) for ref in parse_models(models)],
-        "options": _options(chosen),
-        "name": name,
+        "models": [str(ref) for ref in order.models],
+        "options": _options(order.options),
+        "name": order.name,
     }
 
 

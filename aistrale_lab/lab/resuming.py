@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from aistrale_lab.domain.chat import GenerateConfig
-from aistrale_lab.domain.runs import RunSpec
-from aistrale_lab.domain.tasks import Dataset, ModelRef
+from aistrale_lab.domain.runs import RunSpec, RunStatus
+from aistrale_lab.domain.tasks import Dataset, ModelRef, Task
 from aistrale_lab.engine.datasets import reload
 from aistrale_lab.errors import ConfigError, LabError
 from aistrale_lab.lab.endpoints import recorded_url
@@ -50,6 +50,24 @@ def check_unchanged(runs: Sequence[RunRecord], plans: Sequence[LanePlan]) -> Non
                 f"the base URL of {run.model} changed since the run began: "
                 f"{run.base_url} then, {now} now; {AGAIN}"
             )
+
+
+def check_not_another(store: Store, name: str, task: Task, owner: str | None) -> None:
+    """An unfinished experiment of that name must not silently become another."""
+    earlier = store.find_experiment_named(name, owner)
+    if earlier is None:
+        return
+    runs = store.runs_of(earlier.id)
+    if all(run.status is RunStatus.COMPLETED for run in runs):
+        return
+    old = store.load_task(earlier.id).parts()
+    changed = [part for part, value in task.parts().items() if old[part] != value]
+    if changed:
+        raise ConfigError(
+            f"the unfinished experiment {earlier.id} {name!r} differs in "
+            f"{', '.join(changed)}; fresh=True starts a new one, or give it "
+            "another name"
+        )
 
 
 def spec_of(run: RunRecord, ref: ModelRef) -> RunSpec:

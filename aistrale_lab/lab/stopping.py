@@ -6,7 +6,8 @@ from random import Random
 
 from aistrale_lab.domain.tasks import Sample, Task
 from aistrale_lab.errors import ValidationError
-from aistrale_lab.lab.options import EFFECT
+from aistrale_lab.lab.options import EFFECT, RunOptions
+from aistrale_lab.lab.plan import LanePlan
 
 Seen = tuple[str, str]
 """Run and sample."""
@@ -42,7 +43,7 @@ class StoppingRule:
     ) -> None:
         from aistrale_lab.analysis.sequences import ConfidenceSequence  # loads scipy
 
-        self._baseline, self._candidate = check_stoppable(task, run_ids)
+        self._baseline, self._candidate = _sides(task, run_ids)
         self._end, self._warn = end, warn
         self._units = _units(task.dataset.samples, run_ids)
         Random(seed).shuffle(self._units)
@@ -110,7 +111,13 @@ class StoppingRule:
             self._end(f"futile: what remains cannot decide it, after {looked}")
 
 
-def check_stoppable(task: Task, run_ids: Sequence[str]) -> tuple[str, str]:
+def check_rule(chosen: RunOptions, task: Task, plans: Sequence[LanePlan]) -> None:
+    """Raise ValidationError if runs are to end once decided, and nothing can be."""
+    if chosen.stop_when is not None:
+        _sides(task, [plan.spec.run_id for plan in plans])
+
+
+def _sides(task: Task, run_ids: Sequence[str]) -> tuple[str, str]:
     """The baseline and the candidate; ValidationError if there is nothing to decide."""
     if len(run_ids) != 2:
         raise ValidationError(

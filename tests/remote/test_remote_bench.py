@@ -224,6 +224,14 @@ async def test_experiments_are_pushed_to_the_server_and_pulled_from_it(
     assert pushed.merged.inserted == 0
 
 
+def test_neither_the_server_nor_what_is_read_of_it_is_another_place(
+    team: TeamServer, bench: lab.Lab
+) -> None:
+    for same in (team.url, bench.store.full_url):
+        with pytest.raises(ConfigError, match="is the one that is open"):
+            bench.push(same)
+
+
 def test_what_the_server_refuses_is_said_in_its_words(
     bench: lab.Lab, task: Task
 ) -> None:
