@@ -11,16 +11,10 @@ from aistrale_lab.errors import NotFoundError, one_of
 from aistrale_lab.lab.comparing import compare_runs
 from aistrale_lab.scorers.base import parse_spec
 from aistrale_lab.store.excerpts import Excerpt, Key, read_excerpts, read_scores
+from aistrale_lab.store.groups import count_groups, list_groups
 from aistrale_lab.store.opened import OpenedResult, open_result
-from aistrale_lab.store.pages import (
-    NUMBERS,
-    TEXTS,
-    Page,
-    PageQuery,
-    count_groups,
-    list_groups,
-    read_page,
-)
+from aistrale_lab.store.page_search import NUMBERS, TEXTS, PageQuery
+from aistrale_lab.store.pages import Page, read_page
 from aistrale_lab.store.records import DatasetRecord, ExperimentRecord, RunRecord
 from aistrale_lab.store.results import Store
 
@@ -116,13 +110,13 @@ class Experiment:
         scores = [f"score_{name}" for name in self._scored_by(runs)]
         return ["run_id", "model", *TEXTS, *NUMBERS, *scores, *params]
 
-    def groups(self) -> list[str]:
-        """The first 200 groups of the samples, sorted; empty if there are none."""
-        return list_groups(self._store, self.record.dataset)
+    def groups(self, search: str = "") -> list[str]:
+        """The first 200 groups of the samples, sorted; `search` is a part of them."""
+        return list_groups(self._store, self.record.dataset, search=search)
 
-    def count_groups(self) -> int:
-        """How many groups the samples have."""
-        return count_groups(self._store, self.record.dataset)
+    def count_groups(self, search: str = "") -> int:
+        """How many groups the samples have; `search` is a part of them."""
+        return count_groups(self._store, self.record.dataset, search=search)
 
     def side_by_side(self, *which: str, scorer: str | None = None) -> "SideBySide":
         """Two or more runs beside each other, baseline first; by default all of them.

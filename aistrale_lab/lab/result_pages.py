@@ -2,7 +2,8 @@
 
 from aistrale_lab.analysis import figures
 from aistrale_lab.lab.experiment import Experiment
-from aistrale_lab.store.pages import NUMBERS, Page, PageQuery
+from aistrale_lab.store.page_search import NUMBERS, PageQuery
+from aistrale_lab.store.pages import Page
 
 PLAIN = ("model", "sample_id", "input", "target", "output")
 """The columns that are shown at first, before the scores."""

@@ -4,92 +4,17 @@ The rows of a page are chosen by their ids first; only theirs are then read, and
 their texts only the beginnings. So a page costs the same whatever the answers' size.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
-from pydantic import Field
-from sqlalchemy import (
-    ColumnElement,
-    Float,
-    Select,
-    and_,
-    case,
-    cast,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import Select, select
 
 from aistrale_lab.domain.values import Value
-from aistrale_lab.errors import ValidationError, one_of
-from aistrale_lab.store.datasets import MEMBERS, SAMPLES
+from aistrale_lab.store.excerpts import Key
+from aistrale_lab.store.page_search import PageQuery, Search
 from aistrale_lab.store.records import RunRecord
 from aistrale_lab.store.results import Store
-from aistrale_lab.store.writing import RESULTS, SCORES
-
-CELL = 160
-"""Characters of a text that a cell bears."""
-
-SCORE = "score_"
-PARAM = "param_"
-
-Outcome = Literal["all", "answered", "failed", "right", "wrong", "unscored"]
-"""Which results: all, without or with an error, or by the value of a scorer."""
-
-TEXTS: Mapping[str, ColumnElement[Any]] = {
-    "sample_id": RESULTS.c.sample_id,
-    "group": SAMPLES.c.group_name,
-    "input": SAMPLES.c.input,
-    "target": SAMPLES.c.target,
-    "output": RESULTS.c.output,
-    "error_type": RESULTS.c.error_type,
-    "error": RESULTS.c.error,
-    "finish_reason": RESULTS.c.finish_reason,
-    "response_model": RESULTS.c.response_model,
-    "flags": RESULTS.c.flags,
-    "request_id": RESULTS.c.request_id,
-}
-"""The columns that hold text: cut in a cell, and searched where one may look."""
-
-NUMBERS: Mapping[str, ColumnElement[Any]] = {
-    "epoch": RESULTS.c.epoch,
-    "input_tokens": RESULTS.c.input_tokens,
-    "output_tokens": RESULTS.c.output_tokens,
-    "cached_input_tokens": RESULTS.c.cached_input_tokens,
-    "reasoning_tokens": RESULTS.c.reasoning_tokens,
-    "duration_s": RESULTS.c.duration_s,
-    "time_to_first_token_s": RESULTS.c.time_to_first_token_s,
-    "inter_token_p50_s": RESULTS.c.inter_token_p50_s,
-    "inter_token_p95_s": RESULTS.c.inter_token_p95_s,
-    "queue_s": RESULTS.c.queue_s,
-    "retry_wait_s": RESULTS.c.retry_wait_s,
-    "attempts": RESULTS.c.attempts,
-    "cost_usd": cast(RESULTS.c.cost_usd, Float),
-    "started_at": RESULTS.c.started_at,
-}
-"""The columns that hold numbers or times."""
-
-SEARCHED = ("sample_id", "group", "input", "target", "output", "error")
-
-
-class PageQuery(Value):
-    """Which rows, in which order; the words are those of `results_df`.
-
-    Without `sort` the rows stand in the order of runs, samples and epochs; rows
-    without a value come last either way. `search` is a part of a sample's id, input,
-    target, output or error, whatever the case (of ASCII letters in SQLite). `right`
-    and `wrong` are results to which `scorer` gives at least half, or less.
-    """
-
-    sort: str = ""
-    descending: bool = False
-    search: str = ""
-    runs: tuple[str, ...] = ()
-    outcome: Outcome = "all"
-    scorer: str = ""
-    group: str = ""
-    offset: int = Field(default=0, ge=0)
-    limit: int = Field(default=25, ge=1, le=500)
+from aistrale_lab.store.writing import RESULTS
 
 
 class Page(Value):
@@ -98,6 +23,15 @@ class Page(Value):
     rows: tuple[dict[str, Any], ...]
     found: int
     total: int
+
+
+class Beside(Value):
+    """The place of a result, from 1 on, of `found` that fit, and its neighbours."""
+
+    place: int
+    found: int
+    before: Key | None
+    after: Key | None
 
 
 def read_page(
@@ -112,7 +46,7 @@ def read_page(
     Every row bears `run_id`, `sample_id`, `epoch`, and the columns asked for. Raises
     ValidationError for a column, run or scorer that there is not.
     """
-    search = _Search(store, runs, query, scorers)
+    search = Search(store, runs, query, scorers)
     search.check([*columns, *filter(None, [query.sort])])
     ids = [row[0] for row in store.read(search.ids())]
     found = {row["id"]: row for row in search.rows(ids, columns)} if ids else {}
@@ -122,208 +56,31 @@ def read_page(
     return Page(rows=tuple(rows), found=filtered, total=total)
 
 
-def list_groups(store: Store, dataset: str, most: int = 200) -> list[str]:
-    """The first groups of a dataset's samples, sorted."""
-    groups = _groups(dataset).order_by(SAMPLES.c.group_name).limit(most)
-    return [row[0] for row in store.read(groups)]
+def find_beside(
+    store: Store,
+    runs: Sequence[RunRecord],
+    query: PageQuery,
+    scorers: Sequence[str],
+    key: Key,
+) -> Beside | None:
+    """Where a result stands among those that fit, and which stand beside it.
 
-
-def count_groups(store: Store, dataset: str) -> int:
-    """How many groups a dataset's samples have."""
-    groups = _groups(dataset).subquery()
-    return int(store.read(select(func.count()).select_from(groups))[0][0])
-
-
-def _groups(dataset: str) -> Select[Any]:
-    return (
-        select(SAMPLES.c.group_name)
-        .join(MEMBERS, MEMBERS.c.sample_key == SAMPLES.c.key)
-        .where(MEMBERS.c.dataset == dataset, SAMPLES.c.group_name.is_not(None))
-        .distinct()
-    )
-
-
-class _Search:
-    """The statements of one query."""
-
-    def __init__(
-        self,
-        store: Store,
-        runs: Sequence[RunRecord],
-        query: PageQuery,
-        scorers: Sequence[str],
-    ) -> None:
-        self._store = store
-        self._runs = {run.id: run for run in runs}
-        self._dataset = store.get_experiment(runs[0].experiment_id).dataset
-        self._query = query
-        self._scorers = {
-            name: SCORES.alias(f"scores_{n}") for n, name in enumerate(scorers)
-        }
-        self._params = {name for run in runs for name in run.params}
-        self.whole = not (
-            query.search or query.runs or query.group or query.outcome != "all"
+    None if it does not fit. Raises ValidationError as `read_page` does.
+    """
+    search = Search(store, runs, query, scorers)
+    search.check(list(filter(None, [query.sort])))
+    for row in store.read(search.place(key)):
+        keys = {one.id: one for one in store.read(keys_of([row.before, row.after]))}
+        before, after = (
+            (one.run_id, one.sample_id, one.epoch) if one else None
+            for one in (keys.get(row.before), keys.get(row.after))
         )
-        """Whether nothing is left out."""
-
-    def check(self, columns: Sequence[str]) -> None:
-        """Raise ValidationError for what there is not."""
-        known = [
-            *("run_id", "model"),
-            *TEXTS,
-            *NUMBERS,
-            *(f"{SCORE}{name}" for name in self._scorers),
-            *(f"{PARAM}{name}" for name in self._params),
-        ]
-        _refuse_unknown("column", columns, known)
-        _refuse_unknown("run", self._query.runs, list(self._runs))
-        if self._query.scorer or self._query.outcome in ("right", "wrong", "unscored"):
-            _refuse_unknown("scorer", [self._query.scorer], list(self._scorers))
-
-    def ids(self) -> Select[Any]:
-        """The ids of the page's rows, in their order."""
-        query = self._query
-        statement = self._filtered(select(RESULTS.c.id))
-        if query.sort:
-            key = self._column(query.sort)
-            order = key.desc() if query.descending else key.asc()
-            statement = statement.order_by(order.nulls_last())
-        places = {run_id: place for place, run_id in enumerate(self._runs)}
-        statement = statement.order_by(
-            case(places, value=RESULTS.c.run_id, else_=len(places)),
-            MEMBERS.c.position,
-            RESULTS.c.epoch,
-        )
-        return statement.limit(query.limit).offset(query.offset)
-
-    def count(self, *, filtered: bool) -> Select[Any]:
-        """How many rows there are, or how many fit."""
-        if filtered:
-            return self._filtered(select(func.count(RESULTS.c.id)))
-        runs = RESULTS.c.run_id.in_(list(self._runs))
-        return select(func.count()).select_from(RESULTS).where(runs)
-
-    def rows(self, ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
-        """The rows of these ids, by column; texts are cut to a little over a cell."""
-        asked = [
-            self._shown(name).label(f"c{n}")
-            for n, name in enumerate(columns)
-            if not self._of_run(name)
-        ]
-        fixed = (RESULTS.c.id, RESULTS.c.run_id, RESULTS.c.sample_id, RESULTS.c.epoch)
-        joined = self._joined(select(*fixed, *asked), columns)
-        rows = []
-        for row in self._store.read(joined.where(RESULTS.c.id.in_(list(ids)))):
-            known = dict(row._mapping)
-            run = self._runs[row.run_id]
-            rows.append(
-                {key.name: known[key.name] for key in fixed}
-                | {
-                    name: _told(run, name) if self._of_run(name) else known[f"c{n}"]
-                    for n, name in enumerate(columns)
-                }
-            )
-        return rows
-
-    def _filtered(self, statement: Select[Any]) -> Select[Any]:
-        query = self._query
-        needed = [query.sort]
-        if query.outcome in ("right", "wrong", "unscored"):
-            needed.append(f"{SCORE}{query.scorer}")
-        statement = self._joined(statement, needed).where(
-            RESULTS.c.run_id.in_(list(query.runs or self._runs)), *self._outcome()
-        )
-        if query.group:
-            statement = statement.where(SAMPLES.c.group_name == query.group)
-        if query.search:
-            fits = (
-                TEXTS[name].icontains(query.search, autoescape=True)
-                for name in SEARCHED
-            )
-            statement = statement.where(or_(*fits))
-        return statement
-
-    def _outcome(self) -> list[ColumnElement[bool]]:
-        failed = RESULTS.c.error_type
-        match self._query.outcome:
-            case "answered":
-                return [failed.is_(None)]
-            case "failed":
-                return [failed.is_not(None)]
-            case "right":
-                return [self._score(self._query.scorer) >= 0.5]
-            case "wrong":
-                return [self._score(self._query.scorer) < 0.5]
-            case "unscored":
-                return [self._score(self._query.scorer).is_(None)]
-        return []
-
-    def _joined(self, statement: Select[Any], columns: Sequence[str]) -> Select[Any]:
-        """With the samples, and the scores of the columns that need them."""
-        member = and_(
-            MEMBERS.c.dataset == self._dataset,
-            MEMBERS.c.sample_id == RESULTS.c.sample_id,
-        )
-        statement = (
-            statement.select_from(RESULTS)
-            .outerjoin(MEMBERS, member)
-            .outerjoin(SAMPLES, SAMPLES.c.key == MEMBERS.c.sample_key)
-        )
-        for name in dict.fromkeys(c for c in columns if c.startswith(SCORE)):
-            scores = self._scorers[name[len(SCORE) :]]
-            same = and_(
-                scores.c.run_id == RESULTS.c.run_id,
-                scores.c.sample_id == RESULTS.c.sample_id,
-                scores.c.epoch == RESULTS.c.epoch,
-                scores.c.scorer == name[len(SCORE) :],
-            )
-            statement = statement.outerjoin(scores, same)
-        return statement
-
-    def _score(self, scorer: str) -> ColumnElement[Any]:
-        value: ColumnElement[Any] = self._scorers[scorer].c.value
-        return value
-
-    def _of_run(self, name: str) -> bool:
-        return name in ("run_id", "model") or name.startswith(PARAM)
-
-    def _column(self, name: str) -> ColumnElement[Any]:
-        """What a column is sorted by."""
-        if name.startswith(SCORE):
-            return self._score(name[len(SCORE) :])
-        if self._of_run(name):
-            values = {run_id: _told(run, name) for run_id, run in self._runs.items()}
-            ranked = sorted({str(v) for v in values.values()}, key=_sortable)
-            places = {r: ranked.index(str(value)) for r, value in values.items()}
-            return case(places, value=RESULTS.c.run_id)
-        return TEXTS.get(name, NUMBERS.get(name, RESULTS.c.id))
-
-    def _shown(self, name: str) -> ColumnElement[Any]:
-        """What a cell bears."""
-        if name in TEXTS:
-            return func.substr(TEXTS[name], 1, CELL + 1)
-        return self._column(name)
+        return Beside(place=row.place, found=row.found, before=before, after=after)
+    return None
 
 
-def _told(run: RunRecord, name: str) -> Any:
-    """What a run says in the place of its results."""
-    if name == "run_id":
-        return run.id
-    return run.model if name == "model" else run.params.get(name[len(PARAM) :])
-
-
-def _sortable(text: str) -> tuple[int, float, str]:
-    """Numbers by their value, before texts."""
-    try:
-        return 0, float(text), text
-    except ValueError:
-        return 1, 0.0, text
-
-
-def _refuse_unknown(kind: str, asked: Sequence[str], known: Sequence[str]) -> None:
-    unknown = [name for name in asked if name not in known]
-    if unknown:
-        raise ValidationError(
-            f"unknown {kind} {', '.join(map(repr, unknown))}; "
-            f"known {kind}s: {one_of(known) if known else 'none'}"
-        )
+def keys_of(ids: Sequence[int | None]) -> Select[Any]:
+    """The ids with what else names a result."""
+    asked = [one for one in ids if one is not None]
+    columns = RESULTS.c.id, RESULTS.c.run_id, RESULTS.c.sample_id, RESULTS.c.epoch
+    return select(*columns).where(RESULTS.c.id.in_(asked))

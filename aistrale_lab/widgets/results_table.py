@@ -11,7 +11,7 @@ from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.lab.handle import RunHandle
 from aistrale_lab.lab.options import faults_of
 from aistrale_lab.lab.result_pages import default_columns, is_number, page_said
-from aistrale_lab.store.pages import PageQuery
+from aistrale_lab.store.page_search import PageQuery
 from aistrale_lab.widgets.cells import cell
 from aistrale_lab.widgets.group_choice import offered_groups
 from aistrale_lab.widgets.opened import opened_state

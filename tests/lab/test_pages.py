@@ -6,7 +6,9 @@ import aistrale_lab as lab
 from aistrale_lab.domain.tasks import Dataset, Sample
 from aistrale_lab.errors import NotFoundError, ValidationError
 from aistrale_lab.lab.experiment import Experiment
-from aistrale_lab.store.pages import Page, PageQuery
+from aistrale_lab.store.excerpts import Key
+from aistrale_lab.store.page_search import PageQuery
+from aistrale_lab.store.pages import Beside, Page, find_beside
 
 COLUMNS = ["model", "input", "output", "score_number"]
 
@@ -43,6 +45,30 @@ def test_rows_stand_in_the_order_of_runs_and_samples(experiment: Experiment) -> 
     assert (page.found, page.total) == (40, 40)
     assert page.rows[3]["output"] == "4"
     assert page.rows[3]["score_number"] == 1.0
+
+
+@pytest.mark.parametrize("sort", ["", "score_number", "duration_s", "output"])
+def test_beside_a_result_stand_its_neighbours_of_the_page(
+    bench: lab.Lab, experiment: Experiment, sort: str
+) -> None:
+    query = PageQuery(sort=sort, descending=True, search="q1", group="odd", limit=500)
+    keys = [
+        (row["run_id"], row["sample_id"], row["epoch"])
+        for row in experiment.page(query, COLUMNS).rows
+    ]
+    elsewhere = experiment.runs[0].id, "q2", 1
+
+    def beside(key: Key) -> Beside | None:
+        return find_beside(bench.store, experiment.runs, query, ["number"], key)
+
+    assert len(keys) == 12
+    assert [beside(key) for key in keys] == [
+        Beside(place=n, found=12, before=before, after=after)
+        for n, (before, after) in enumerate(
+            zip([None, *keys], [*keys[1:], None], strict=False), start=1
+        )
+    ]
+    assert beside(elsewhere) is None
 
 
 def test_sorting_is_by_any_column_and_keeps_the_order_of_equals(

@@ -129,6 +129,8 @@ SERVED_ATTRIBUTES = PAGE_ATTRIBUTES | {
         "aria-current",
         "aria-sort",
         "aria-describedby",
+        "aria-keyshortcuts",
+        "data-page",
         "data-progress",
         "data-whole",
         "data-confirm",

@@ -16,12 +16,11 @@ class PageLinks:
         """All results of a run."""
         return f"/runs/{quote(run_id, safe='')}"
 
-    def result(self, key: Key) -> str:
-        """One result, with everything."""
+    def result(self, key: Key, among: Mapping[str, Any] | None = None) -> str:
+        """One result, with everything; `among` is what the list it is of asked for."""
         run_id, sample_id, epoch = key
-        return with_query(
-            f"{self.run(run_id)}/sample", {"id": sample_id, "epoch": epoch}
-        )
+        asked = {"id": sample_id, "epoch": epoch, **(among or {})}
+        return with_query(f"{self.run(run_id)}/sample", asked)
 
 
 LINKS = PageLinks()

@@ -16,12 +16,13 @@ from aistrale_lab.report.texts import LONGEST, name
 from aistrale_lab.server.doors import SESSION, GuardedRoute, door
 from aistrale_lab.server.pages.kept import in_thread
 from aistrale_lab.server.pages.links import LINKS, with_query
-from aistrale_lab.server.pages.paging import make_pager
+from aistrale_lab.server.pages.paging import Pager, make_pager
 from aistrale_lab.server.pages.reading import is_running, open_run, store_of
 from aistrale_lab.server.pages.render import page
 from aistrale_lab.server.pages.words import Number, Words
 from aistrale_lab.store.excerpts import Key
-from aistrale_lab.store.pages import Outcome, PageQuery
+from aistrale_lab.store.page_search import Outcome, PageQuery
+from aistrale_lab.store.pages import find_beside
 from aistrale_lab.store.records import RunRecord
 from aistrale_lab.widgets.cells import cell
 from aistrale_lab.widgets.opened import UNITS, opened_state
@@ -81,18 +82,23 @@ async def run(
 async def sample(
     run_id: str,
     request: Request,
+    query: Annotated[PageQuery, Depends(asked_query)],
     which: Annotated[str, Query(alias="id", max_length=2_000)],
     epoch: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
 ) -> Response:
-    """One result with everything, and what the other runs said to its sample."""
-    return await in_thread(request, _sample, request, run_id, which, epoch)
+    """One result with everything, and what the other runs said to its sample.
+
+    The query is that of the list from which it was opened.
+    """
+    key = run_id, which, epoch
+    return await in_thread(request, _sample, request, key, query)
 
 
 def _run(request: Request, run_id: str, query: PageQuery) -> Response:
     run = open_run(request, run_id)
     experiment = Experiment(store_of(request), run.experiment_id, only=[run.id])
     columns = [one for one in default_columns(experiment) if one != "model"]
-    scorers = [c[len(SCORE) :] for c in experiment.columns() if c.startswith(SCORE)]
+    scorers = _scorers(experiment)
     if query.outcome in BY_SCORE and not query.scorer:
         query = query.model_copy(update={"scorer": scorers[0] if scorers else ""})
     found = experiment.page(query, columns)
@@ -116,10 +122,15 @@ def _run(request: Request, run_id: str, query: PageQuery) -> Response:
         scorers=scorers,
         groups=experiment.groups(),
         columns=[_column(one, path, query) for one in columns],
-        rows=[_row(row, columns) for row in found.rows],
+        rows=[_row(row, columns, query) for row in found.rows],
         said=page_said(found, query, live=is_running([run])),
         pager=pager,
     )
+
+
+def _scorers(experiment: Experiment) -> list[str]:
+    columns = experiment.columns()
+    return [name[len(SCORE) :] for name in columns if name.startswith(SCORE)]
 
 
 def _asked(query: PageQuery) -> dict[str, Any]:
@@ -165,15 +176,18 @@ def _label(column: str) -> str:
     return name(UNITS.get(column) or bare.replace("_", " "))
 
 
-def _row(row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+def _row(
+    row: dict[str, Any], columns: Sequence[str], query: PageQuery
+) -> dict[str, Any]:
     key = row["run_id"], row["sample_id"], row["epoch"]
     return {
-        "href": LINKS.result(key),
+        "href": LINKS.result(key, _asked(query)),
         "cells": [cell(column, row[column]) for column in columns],
     }
 
 
-def _sample(request: Request, run_id: str, sample_id: str, epoch: int) -> Response:
+def _sample(request: Request, key: Key, query: PageQuery) -> Response:
+    run_id, sample_id, epoch = key
     run = open_run(request, run_id)
     experiment = Experiment(store_of(request), run.experiment_id)
     found = experiment.opened(run.id, sample_id, epoch)
@@ -191,7 +205,30 @@ def _sample(request: Request, run_id: str, sample_id: str, epoch: int) -> Respon
         subject=", ".join(subject),
         opened=opened_state(found, experiment.record.task["prompt"], model=_title(run)),
         others=_others(experiment, run, sample_id, epoch),
+        **_beside(request, run, key, query),
     )
+
+
+def _beside(
+    request: Request, run: RunRecord, key: Key, query: PageQuery
+) -> dict[str, Any]:
+    """The way back to the list, and to the results beside this one in it."""
+    own = Experiment(store_of(request), run.experiment_id, only=[run.id])
+    scorers = _scorers(own)
+    found = find_beside(store_of(request), [run], query, scorers, key)
+    asked, path = _asked(query), LINKS.run(run.id)
+    if found is None:
+        return {"back": with_query(path, asked), "pager": None}
+    number = (found.place - 1) // SIZE + 1
+    before, after = (
+        LINKS.result(one, asked) if one else "" for one in (found.before, found.after)
+    )
+    narrowed = any((query.search, query.group, query.outcome != "all"))
+    said = f"{found.place:,} of {found.found:,} results"
+    return {
+        "back": with_query(path, {**asked, "page": number if number > 1 else ""}),
+        "pager": Pager(f"{said} that fit" if narrowed else said, before, after),
+    }
 
 
 def _others(experiment: Experiment, run: RunRecord, sample_id: str, epoch: int) -> Card:

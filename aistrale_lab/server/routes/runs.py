@@ -8,7 +8,8 @@ from aistrale_lab.server.doors import USER, GuardedRoute, door
 from aistrale_lab.server.errors import describe_errors
 from aistrale_lab.server.shapes import Page
 from aistrale_lab.server.told import Limit, Run, StoredId, seen_run
-from aistrale_lab.store.pages import Outcome, PageQuery, read_page
+from aistrale_lab.store.page_search import Outcome, PageQuery
+from aistrale_lab.store.pages import read_page
 
 router = APIRouter(prefix="/api/v1/runs", route_class=GuardedRoute, tags=["runs"])
 

@@ -43,7 +43,18 @@ function confirmed(event) {
   if (words && !window.confirm(words)) event.preventDefault();
 }
 
+const SCROLLING = "input, select, textarea, summary, .scroll, pre, progress";
+
+/** Left and right lead to the previous and the next, where they do nothing else. */
+function turned(event) {
+  const rel = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
+  const modified = event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
+  if (!rel || modified || event.target.closest(SCROLLING)) return;
+  document.querySelector(`.pager a[rel=${rel}]`)?.click();
+}
+
 document.addEventListener("submit", confirmed);
+document.addEventListener("keydown", turned);
 
 const progress = document.getElementById("progress");
 if (progress) follow(progress);
