@@ -156,6 +156,28 @@ def test_a_table_is_sorted_searched_and_filtered_by_its_address(
     check_served_page(unknown.text)
 
 
+def test_of_many_groups_the_first_are_offered_and_all_are_found(
+    team: TeamServer, users: dict[str, UserRecord]
+) -> None:
+    samples = tuple(Sample(id=f"{n}", input="x", group=f"g{n}") for n in range(230))
+    task = Task(dataset=Dataset(name="many", samples=samples))
+    found = team.bench.start(task, ["embedded/echo", "embedded/constant"]).wait(60)
+    one, other = found.runs
+    paths = (f"/runs/{one.id}?", f"/compare?baseline={one.id}&candidate={other.id}&")
+    with team.reader(users["ann"]) as ann:
+        for path in paths:
+            first = ann.get(path).text
+            few = ann.get(f"{path}kind=all&groups=G22&group=g5").text
+            none = ann.get(f"{path}groups=nowhere").text
+
+            assert "the first 200 of 230 groups are offered" in first
+            assert first.count('<option value="g') == 200
+            assert "11 of 230 groups are offered" in few
+            assert few.count('<option value="g') == 12
+            assert '<option value="g5" selected>' in few
+            assert "0 of 230 groups are offered" in none
+
+
 def test_errors_are_pages_for_browsers_and_json_for_programs(
     team: TeamServer, ann: httpx2.Client
 ) -> None:

@@ -12,16 +12,18 @@ from aistrale_lab.analysis.side_by_side import KINDS, Kind, SideBySide
 from aistrale_lab.analysis.summary import compare_object
 from aistrale_lab.analysis.word_diff import word_diff
 from aistrale_lab.errors import LabError, NotFoundError
+from aistrale_lab.lab.experiment import Experiment
 from aistrale_lab.report.description import Answer, Block, Card, Line, Passage
 from aistrale_lab.report.differences import compared_blocks
 from aistrale_lab.report.examples import verdict_of
 from aistrale_lab.report.pictures import compare_picture
 from aistrale_lab.report.texts import left_out, message, name, shown
 from aistrale_lab.server.doors import SESSION, GuardedRoute, door
+from aistrale_lab.server.pages.group_choice import choose_group
 from aistrale_lab.server.pages.kept import in_thread
 from aistrale_lab.server.pages.links import LINKS, with_query
 from aistrale_lab.server.pages.paging import make_pager
-from aistrale_lab.server.pages.reading import open_run, state_of
+from aistrale_lab.server.pages.reading import open_run, state_of, store_of
 from aistrale_lab.server.pages.render import page
 from aistrale_lab.server.pages.words import Number, Words
 from aistrale_lab.store.opened import OpenedResult
@@ -54,6 +56,8 @@ class Asked:
     group: str
     search: str
     page: int
+    groups: str
+    """What is looked for among the groups that the filter offers."""
 
 
 @router.get("/compare")
@@ -65,10 +69,11 @@ async def compare(
     kind: Kind = "differ",
     group: Words = "",
     search: Words = "",
+    groups: Words = "",
     page: Number = 1,
 ) -> Response:
     """Candidate minus baseline, and the samples that decide it."""
-    asked = Asked(kind, group, search, page)
+    asked = Asked(kind, group, search, page, groups)
     return await in_thread(request, _compare, request, baseline, candidate, asked)
 
 
@@ -143,8 +148,11 @@ def _samples(
         ],
         "kept": {**chosen, "kind": asked.kind},
         "search": asked.search,
-        "group": asked.group,
-        "groups": sides.groups(),
+        "group_choice": choose_group(
+            Experiment(store_of(request), runs[0].experiment_id),
+            asked.group,
+            asked.groups,
+        ),
         "cards": [_card(sides, at) for at in places[start : start + SIZE]],
         "pager": make_pager(
             PATH, query, page=asked.page, size=SIZE, found=len(places), what="samples"

@@ -14,6 +14,7 @@ from aistrale_lab.report.examples import answer_of, verdict_of
 from aistrale_lab.report.plan import listed, moment
 from aistrale_lab.report.texts import LONGEST, name
 from aistrale_lab.server.doors import SESSION, GuardedRoute, door
+from aistrale_lab.server.pages.group_choice import choose_group
 from aistrale_lab.server.pages.kept import in_thread
 from aistrale_lab.server.pages.links import LINKS, with_query
 from aistrale_lab.server.pages.paging import Pager, make_pager
@@ -71,10 +72,16 @@ def asked_query(
 @router.get("/runs/{run_id}")
 @door(SESSION)
 async def run(
-    run_id: str, request: Request, query: Annotated[PageQuery, Depends(asked_query)]
+    run_id: str,
+    request: Request,
+    query: Annotated[PageQuery, Depends(asked_query)],
+    groups: Words = "",
 ) -> Response:
-    """The results of a run, sorted, searched and filtered."""
-    return await in_thread(request, _run, request, run_id, query)
+    """The results of a run, sorted, searched and filtered.
+
+    `groups` is looked for among the groups that the filter offers.
+    """
+    return await in_thread(request, _run, request, run_id, query, groups)
 
 
 @router.get("/runs/{run_id}/sample")
@@ -94,7 +101,7 @@ async def sample(
     return await in_thread(request, _sample, request, key, query)
 
 
-def _run(request: Request, run_id: str, query: PageQuery) -> Response:
+def _run(request: Request, run_id: str, query: PageQuery, groups: str) -> Response:
     run = open_run(request, run_id)
     experiment = Experiment(store_of(request), run.experiment_id, only=[run.id])
     columns = [one for one in default_columns(experiment) if one != "model"]
@@ -120,7 +127,7 @@ def _run(request: Request, run_id: str, query: PageQuery) -> Response:
         query=query,
         outcomes=OUTCOMES if scorers else OUTCOMES[:3],
         scorers=scorers,
-        groups=experiment.groups(),
+        group_choice=choose_group(experiment, query.group, groups),
         columns=[_column(one, path, query) for one in columns],
         rows=[_row(row, columns, query) for row in found.rows],
         said=page_said(found, query, live=is_running([run])),
