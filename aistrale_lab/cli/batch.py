@@ -19,9 +19,10 @@ from aistrale_lab.batch.parameters import (
 from aistrale_lab.batch.start import FILES, notebook_of
 from aistrale_lab.cli.exits import Exit, code_of, complain, explain, worst
 from aistrale_lab.cli.interrupt import Interrupts
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit, emit_json
 from aistrale_lab.cli.run import follow
-from aistrale_lab.cli.showing import Showing, open_lab, show_columns
+from aistrale_lab.cli.showing import open_lab, show_columns
 from aistrale_lab.errors import StoreError
 from aistrale_lab.terminal import note
 

@@ -10,8 +10,9 @@ from aistrale_lab.analysis.compare_tables import (
     verdicts,
 )
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit, emit_json
-from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
+from aistrale_lab.cli.showing import check_named, open_lab, show_columns
 from aistrale_lab.logs import visible
 from aistrale_lab.terminal import note
 

@@ -3,8 +3,9 @@
 from contextlib import closing
 
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit, emit_json
-from aistrale_lab.cli.showing import Showing, check_store
+from aistrale_lab.cli.showing import check_store
 from aistrale_lab.settings import load_settings
 from aistrale_lab.store import migrations
 from aistrale_lab.store.database import Database

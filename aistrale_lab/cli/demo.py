@@ -5,10 +5,11 @@ from typing import Any
 from aistrale_lab.analysis.summary import compare_object
 from aistrale_lab.analysis.compare_tables import speed_verdict, verdicts
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit
 from aistrale_lab.cli.run import conduct
 from aistrale_lab.cli.shipped import shipped
-from aistrale_lab.cli.showing import Showing, open_lab
+from aistrale_lab.cli.showing import open_lab
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.engine.datasets import load_dataset
 from aistrale_lab.lab.bench import Lab

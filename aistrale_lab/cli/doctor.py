@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit_blocks, emit_json
-from aistrale_lab.cli.showing import Showing
 from aistrale_lab.errors import ConfigError, LabError, StoreError
 from aistrale_lab.lab.provenance import provenance
 from aistrale_lab.settings import FILE_NAME, WELL_KNOWN_KEYS, Settings, load_settings

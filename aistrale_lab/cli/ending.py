@@ -16,8 +16,9 @@ from aistrale_lab.analysis.summary import experiment_object, run_objects
 from aistrale_lab.analysis.tables import summary_columns
 from aistrale_lab.cli.exits import Exit, complain, worst
 from aistrale_lab.cli.interrupt import resume_words
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit_json
-from aistrale_lab.cli.showing import Showing, show_columns
+from aistrale_lab.cli.showing import show_columns
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.engine.execute import STOPPED
 from aistrale_lab.errors import LabError, RunnerError, StoreError

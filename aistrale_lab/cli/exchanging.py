@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from aistrale_lab.analysis import figures
 from aistrale_lab.analysis.tables import Column
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit_json
-from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
+from aistrale_lab.cli.showing import check_named, open_lab, show_columns
 from aistrale_lab.errors import ConfigError
 from aistrale_lab.lab.exchanging import Carried, shown
 from aistrale_lab.logs import visible

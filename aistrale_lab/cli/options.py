@@ -1,5 +1,6 @@
 """The options that commands share, with their help."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -212,3 +213,12 @@ NoStream = Annotated[
         help="Ask for whole answers; the time to first token stays unknown.",
     ),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """The options that every command has: which store, and which form of answer."""
+
+    store: str | None = None
+    json: bool = False
+    quiet: bool = False

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from aistrale_lab.analysis import figures
 from aistrale_lab.analysis.tables import Column
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit, emit_json
 from aistrale_lab.cli.run import Asked, make_task
-from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
+from aistrale_lab.cli.showing import check_named, open_lab, show_columns
 from aistrale_lab.lab.words import given
 from aistrale_lab.logs import visible
 from aistrale_lab.terminal import note

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit_json
 from aistrale_lab.cli.show import find_experiment
-from aistrale_lab.cli.showing import Showing, check_named, open_lab
+from aistrale_lab.cli.showing import check_named, open_lab
 from aistrale_lab.report import check_suffix, write_report
 from aistrale_lab.terminal import note
 

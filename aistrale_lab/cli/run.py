@@ -10,7 +10,8 @@ from typing import Any
 from aistrale_lab.cli.exits import Exit, complain, explain
 from aistrale_lab.cli.interrupt import Interrupts
 from aistrale_lab.cli.ending import report
-from aistrale_lab.cli.showing import Showing, check_named, open_lab
+from aistrale_lab.cli.options import Showing
+from aistrale_lab.cli.showing import check_named, open_lab
 from aistrale_lab.domain.tasks import PromptTemplate, Task
 from aistrale_lab.engine.datasets import load_dataset
 from aistrale_lab.errors import LabError

@@ -5,8 +5,9 @@ from dataclasses import asdict
 from aistrale_lab.analysis import figures
 from aistrale_lab.analysis.tables import Column
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit, emit_json
-from aistrale_lab.cli.showing import Showing, show_columns
+from aistrale_lab.cli.showing import show_columns
 from aistrale_lab.lab.selftest import latency_selftest
 
 

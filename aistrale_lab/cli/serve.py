@@ -3,8 +3,9 @@
 from importlib.util import find_spec
 
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit
-from aistrale_lab.cli.showing import Showing, open_lab
+from aistrale_lab.cli.showing import open_lab
 from aistrale_lab.errors import ConfigError
 from aistrale_lab.lab.team import is_server
 from aistrale_lab.store.accounts import Accounts

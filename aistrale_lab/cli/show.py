@@ -10,9 +10,10 @@ from aistrale_lab.analysis.columns import SCORE
 from aistrale_lab.analysis.summary import list_object
 from aistrale_lab.analysis.tables import list_columns, minute, summary_columns
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit, emit_blocks, emit_json
 from aistrale_lab.cli.ending import explain_scores, runs_of, show_runs
-from aistrale_lab.cli.showing import Showing, check_named, open_lab, show_columns
+from aistrale_lab.cli.showing import check_named, open_lab, show_columns
 from aistrale_lab.errors import NotFoundError, ValidationError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.experiment import Experiment

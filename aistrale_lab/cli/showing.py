@@ -1,21 +1,11 @@
-"""How a command shows what it found, and the bench that it opens."""
-
-from dataclasses import dataclass
+"""The bench that a command opens, and the table that it shows."""
 
 from aistrale_lab.analysis.tables import Column
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit_table
 from aistrale_lab.cli.tables import make_blocks, make_table
 from aistrale_lab.errors import ConfigError, NotFoundError
 from aistrale_lab.lab.bench import Lab
-
-
-@dataclass(frozen=True, slots=True)
-class Showing:
-    """The options that every command has: which store, and which form of answer."""
-
-    store: str | None = None
-    json: bool = False
-    quiet: bool = False
 
 
 def open_lab(showing: Showing) -> Lab:

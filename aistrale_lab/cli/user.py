@@ -4,9 +4,10 @@ import sys
 from getpass import getpass
 
 from aistrale_lab.cli.exits import Exit
+from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit, emit_json
 from aistrale_lab.cli.serve import check_extra
-from aistrale_lab.cli.showing import Showing, open_lab
+from aistrale_lab.cli.showing import open_lab
 from aistrale_lab.errors import ConfigError
 from aistrale_lab.store.accounts import Accounts
 

@@ -122,8 +122,8 @@ class Lab(Workings):
         """The handle of an experiment, by its id or the beginning of it.
 
         If this bench executes it, the handle that `start` gave; if another process
-        does, one that follows it in the store and cannot stop it; else one that is
-        done, and tells how far it came.
+        does, one that follows it in the store, and asks that process to stop it; else
+        one that is done, and tells how far it came.
         """
         runs = self._runs_matching(which)
         return self._launcher.attach(runs[0].experiment_id)

@@ -6,10 +6,7 @@ import typer
 
 from aistrale_lab.cli import options as o
 
-team = typer.Typer()
 
-
-@team.command()
 def push(
     to: Annotated[
         str,
@@ -30,12 +27,10 @@ def push(
     `aistrale push --to postgresql+psycopg://me@db.example/bench`
     """
     from aistrale_lab.cli import exchanging as command
-    from aistrale_lab.cli.showing import Showing
 
-    return command.push(which or (), to, Showing(store, json, quiet))
+    return command.push(which or (), to, o.Showing(store, json, quiet))
 
 
-@team.command()
 def pull(
     source: Annotated[
         str,
@@ -53,12 +48,10 @@ def pull(
     `aistrale pull EXPERIMENT --from sqlite:////srv/bench/team.db`
     """
     from aistrale_lab.cli import exchanging as command
-    from aistrale_lab.cli.showing import Showing
 
-    return command.pull(which or (), source, Showing(store, json, quiet))
+    return command.pull(which or (), source, o.Showing(store, json, quiet))
 
 
-@team.command()
 def serve(
     host: Annotated[
         str, typer.Option(metavar="HOST", help="The address to listen on.")
@@ -75,38 +68,21 @@ def serve(
     answered is done.
     """
     from aistrale_lab.cli import serve as command
-    from aistrale_lab.cli.showing import Showing
 
-    return command.serve(host, port, Showing(store))
-
-
-db = typer.Typer(help="The store's schema.")
-team.add_typer(db, name="db")
+    return command.serve(host, port, o.Showing(store))
 
 
-@db.callback()
-def _db() -> None:
-    """The store's schema."""
-
-
-@db.command()
 def upgrade(store: o.Store = None, json: o.Json = False) -> int:
     """Bring a store to the schema of this version; a SQLite file is copied first.
 
     Opening a store does the same: this is for after a restore, and before many start.
     """
     from aistrale_lab.cli import database as command
-    from aistrale_lab.cli.showing import Showing
 
-    return command.upgrade(Showing(store, json))
-
-
-user = typer.Typer(help="Who may sign in to the team server.")
-team.add_typer(user, name="user")
+    return command.upgrade(o.Showing(store, json))
 
 
-@user.command("add")
-def user_add(
+def add_user(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Case does not count.")],
     admin: Annotated[
         bool, typer.Option("--admin", help="May do everything, and add others.")
@@ -120,16 +96,13 @@ def user_add(
 ) -> int:
     """Add a user; the password is asked for on the terminal."""
     from aistrale_lab.cli import user as command
-    from aistrale_lab.cli.showing import Showing
 
-    showing = Showing(store, json)
+    showing = o.Showing(store, json)
     return command.add(name, showing, admin=admin, from_stdin=password_stdin)
 
 
-@user.command("list")
-def user_list(store: o.Store = None, json: o.Json = False) -> int:
+def list_users(store: o.Store = None, json: o.Json = False) -> int:
     """List the users."""
     from aistrale_lab.cli import user as command
-    from aistrale_lab.cli.showing import Showing
 
-    return command.list_users(Showing(store, json))
+    return command.list_users(o.Showing(store, json))
