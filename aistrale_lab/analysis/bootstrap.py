@@ -221,10 +221,15 @@ def _left_out(
 
 def _acceleration(left_out: FloatArray, times: IntArray | None = None) -> float:
     centred = np.average(left_out, weights=times) - left_out
+    largest = float(np.abs(centred).max())
+    if not largest:
+        return 0.0
+    # It has no unit: without this, cubes of small numbers are 0.
+    centred /= largest
     weights = np.ones(centred.size) if times is None else times
     squares = float(weights @ centred**2)
     cubes = float(weights @ centred**3)
-    return cubes / (6 * squares**1.5) if squares else 0.0
+    return float(cubes / (6 * squares**1.5))
 
 
 def _without(numbers: FloatArray, statistic: Statistic, method: Method) -> Interval:

@@ -172,6 +172,14 @@ def test_many_values_are_jackknifed_in_blocks() -> None:
     assert same_within(in_blocks, bca(values, draws=500), 0.02)
 
 
+def test_the_unit_of_the_values_does_not_matter() -> None:
+    values = np.random.default_rng(0).lognormal(size=40)
+
+    found = bounds(bca(values * 1e-130))
+
+    assert found == pytest.approx(np.multiply(bounds(bca(values)), 1e-130), rel=1e-9, abs=0)
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     values = np.random.default_rng(0).normal(size=100)
 

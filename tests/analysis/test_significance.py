@@ -35,7 +35,7 @@ def test_as_many_wins_as_losses_are_no_evidence(count: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("n", [5, 30, 300])
+@pytest.mark.parametrize("n", [5, 8, 30, 300])
 @pytest.mark.parametrize("digits", [0, 9])
 def test_wilcoxons_test_is_that_of_scipy(seed: int, n: int, digits: int) -> None:
     differences = np.round(np.random.default_rng(seed).normal(0.3, 1, n), digits)
