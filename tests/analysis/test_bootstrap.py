@@ -177,7 +177,9 @@ def test_the_unit_of_the_values_does_not_matter() -> None:
 
     found = bounds(bca(values * 1e-130))
 
-    assert found == pytest.approx(np.multiply(bounds(bca(values)), 1e-130), rel=1e-9, abs=0)
+    assert found == pytest.approx(
+        np.multiply(bounds(bca(values)), 1e-130), rel=1e-9, abs=0
+    )
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
