@@ -44,7 +44,7 @@ def users(team: TeamServer) -> dict[str, UserRecord]:
 @pytest.fixture
 def ann(team: TeamServer, users: dict[str, UserRecord]) -> Iterator[httpx2.Client]:
     """Ann's browser; the experiment is hers, and nobody else's."""
-    team.give(team.bench.runs()[0].experiment_id, users["ann"], visibility="private")
+    team.give(team.bench.runs()[-1].experiment_id, users["ann"], visibility="private")
     with team.reader(users["ann"]) as client:
         yield client
 
@@ -57,7 +57,7 @@ def bob(team: TeamServer, users: dict[str, UserRecord]) -> Iterator[httpx2.Clien
 
 def places(team: TeamServer) -> dict[str, str]:
     """The addresses of the pages about the experiment."""
-    last, first = team.bench.runs()
+    *_, last, first = team.bench.runs()
     return {
         "list": "/experiments",
         "one": f"/experiments/{first.experiment_id}",
