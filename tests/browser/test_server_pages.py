@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from servers.acted import ActedServer
+from servers.contrast import faint, texts_of
 from servers.markup import SCRIPTS
 from servers.team import PASSWORD, TeamServer
 from sqlalchemy import update
@@ -249,7 +250,7 @@ def test_an_admin_makes_a_user_who_signs_in(team: TeamServer, visit: Any) -> Non
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 800])
-def test_nothing_is_wider_than_the_page(
+def test_nothing_is_faint_or_wider_than_the_page(
     team: TeamServer, visit: Any, scheme: str, width: int
 ) -> None:
     FOLDER.mkdir(exist_ok=True)
@@ -278,4 +279,8 @@ def test_nothing_is_wider_than_the_page(
         )
         wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         assert not page.evaluate(wide), name
+        seen = texts_of(page.locator("body"))
+        assert faint(seen) == [], name
+        page.locator("h1").evaluate("(node) => (node.style.color = 'var(--line)')")
+        assert faint(texts_of(page.locator("h1"))) != [], name
     one.said = [text for text in one.said if "404" not in text]  # the last page is one
