@@ -68,12 +68,12 @@ $(READY): requirements.lock pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
 	  uv pip install --quiet --compile-bytecode --python $(BIN)/python \
-	    --require-hashes -r requirements.lock && \
+	    --require-hashes --no-deps -r requirements.lock && \
 	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . ; \
 	else \
 	  $(PYTHON) -m venv $(VENV) && \
 	  $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
-	    --require-hashes -r requirements.lock && \
+	    --require-hashes --no-deps -r requirements.lock && \
 	  $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 	    --no-deps --no-build-isolation -e . ; \
 	fi
