@@ -71,7 +71,8 @@ def test_runs_that_agree_show_all_their_samples(bench: lab.Lab, task: Task) -> N
 
 
 def test_long_answers_are_cut_and_the_state_stays_small(bench: lab.Lab) -> None:
-    samples = tuple(Sample(id=str(n), input=f"{n} word " * 9_000) for n in range(30))
+    long = "long" * 400 + " "  # few words, for each is streamed by itself
+    samples = tuple(Sample(id=str(n), input=f"{n} {long}" * 40) for n in range(30))
     task = Task(dataset=Dataset(name="huge", samples=samples))
     found = bench.start(task, ["embedded/echo", "embedded/calculator"]).wait(60)
     view = CompareView(found)

@@ -135,7 +135,8 @@ def test_a_table_fills_while_the_run_goes_on(
 
 
 async def test_huge_answers_make_no_large_state(bench: lab.Lab) -> None:
-    samples = tuple(Sample(id=str(n), input="word " * 40_000) for n in range(30))
+    long = ("long" * 1_000 + " ") * 50  # few words, for each is streamed by itself
+    samples = tuple(Sample(id=str(n), input=long) for n in range(30))
     task = Task(dataset=Dataset(name="huge", samples=samples))
     table = ResultsTable(await bench.run(task, "embedded/echo"))
     first = len(json.dumps(table.state))
