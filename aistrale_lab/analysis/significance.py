@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import bdtr
 
 from aistrale_lab.errors import ValidationError
@@ -15,6 +14,9 @@ EXACT_UP_TO = 13
 
 FLIPS_TOGETHER = 8
 """Differences whose signs are drawn as the bits of one byte."""
+
+TABLES_TOGETHER = 64
+"""So many eights are drawn at once: fewer calls, and little memory."""
 
 SIGNS = 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) - 1
 """The 256 ways to give signs to eight differences."""
@@ -93,8 +95,10 @@ def _random_flips(
         positive = rng.binomial(times, 0.5, size=(draws, distinct.size))
         return np.asarray((2.0 * positive - times) @ distinct)
     totals = np.zeros(draws)
-    for table, signs in zip(_tables(sizes), _bytes(sizes, draws, rng), strict=True):
-        totals += table[signs]
+    for tables in _tables(sizes):
+        signs = rng.integers(0, 256, size=(len(tables), draws), dtype=np.uint8)
+        for table, row in zip(tables, signs, strict=True):
+            totals += table[row]
     return totals
 
 
@@ -102,12 +106,6 @@ def _tables(sizes: FloatArray) -> Iterator[FloatArray]:
     # All signed sums of eight differences are computed once and then looked up: eight
     # times fewer additions than with one sign at a time, and exact.
     padded = np.pad(sizes, (0, -sizes.size % FLIPS_TOGETHER))
-    for eight in padded.reshape(-1, FLIPS_TOGETHER):
-        yield SIGNS @ eight
-
-
-def _bytes(
-    sizes: FloatArray, draws: int, rng: np.random.Generator
-) -> Iterator[NDArray[np.uint8]]:
-    for _ in range(-(-sizes.size // FLIPS_TOGETHER)):
-        yield rng.integers(0, 256, size=draws, dtype=np.uint8)
+    eights = padded.reshape(-1, FLIPS_TOGETHER)
+    for start in range(0, len(eights), TABLES_TOGETHER):
+        yield eights[start : start + TABLES_TOGETHER] @ SIGNS.T
