@@ -10,6 +10,9 @@ import pytest
 
 HEAVY = ["aistrale_lab.lab", "numpy", "openai", "pandas", "pydantic", "sqlalchemy"]
 
+UNUSED = ("cacheprovider", "xdist", "hypothesispytest", "schemathesis")
+"""Plugins that take longer to load than the plugin under test."""
+
 Run = Callable[..., pytest.RunResult]
 
 
@@ -25,7 +28,8 @@ def run(pytester: pytest.Pytester) -> Run:
 
     def run(body: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(body)
-        plain = ("-p", "no:cacheprovider", "-p", "no:xdist")
+        unused = UNUSED if "--nbval" in options else (*UNUSED, "nbval")
+        plain = [word for name in unused for word in ("-p", f"no:{name}")]
         return pytester.runpytest_subprocess(*plain, *options)
 
     return run
@@ -52,22 +56,29 @@ def test_claims_that_hold_let_a_test_pass(run: Run) -> None:
     ended.assert_outcomes(passed=1)
 
 
-def test_a_claim_that_does_not_hold_is_told_with_its_interval(run: Run) -> None:
-    ended = run(MARKED + "    aistrale.claim('exact >= 0.999')\n")
+TOLD = {
+    "claim('exact >= 0.999')": (
+        "exact >= 0.999 @ 0.95 does not hold for embedded/constant: 0.000 *n = 20"
+    ),
+    "claim_difference('exact < 0')": (
+        "exact < 0 does not hold for embedded/calculator *20 pairs, 20 won, 0 lost"
+    ),
+    "claim('beauty > 1')": "no metric 'beauty'; there are exact",
+    "claim('exact')": "is no gate",
+    "claim('exact > 0', model='embedded/x')": "embedded/x was not asked",
+}
 
-    ended.assert_outcomes(failed=1)
-    ended.stdout.fnmatch_lines(
-        ["*exact >= 0.999 @ 0.95 does not hold for embedded/constant: 0.000 *n = 20*"]
-    )
 
+def test_what_does_not_hold_or_cannot_be_claimed_is_told(run: Run) -> None:
+    tests = [
+        MARKED.replace("test_it", f"test_{n}") + f"    aistrale.{claim}\n"
+        for n, claim in enumerate(TOLD)
+    ]
 
-def test_a_difference_that_does_not_hold_is_told_with_its_pairs(run: Run) -> None:
-    ended = run(MARKED + "    aistrale.claim_difference('exact < 0')\n")
+    ended = run("".join(tests), "--aistrale-store", "sqlite:///kept.db")
 
-    ended.assert_outcomes(failed=1)
-    ended.stdout.fnmatch_lines(
-        ["*exact < 0 does not hold for embedded/calculator *20 pairs, 20 won, 0 lost*"]
-    )
+    ended.assert_outcomes(failed=len(TOLD))
+    ended.stdout.fnmatch_lines([f"*{told}*" for told in TOLD.values()])
 
 
 def test_calls_that_failed_fail_the_test(run: Run) -> None:
@@ -81,24 +92,6 @@ def test_it(aistrale):
 
     ended.assert_outcomes(failed=1)
     ended.stdout.fnmatch_lines(["*embedded/no-such-model did not complete: *"])
-
-
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        ("aistrale.claim('beauty > 1')", "*no metric 'beauty'; there are exact*"),
-        ("aistrale.claim('exact')", "*is no gate*"),
-        (
-            "aistrale.claim('exact > 0', model='embedded/x')",
-            "*embedded/x was not asked*",
-        ),
-    ],
-)
-def test_what_cannot_be_claimed_says_what_can(run: Run, body: str, told: str) -> None:
-    ended = run(MARKED + f"    {body}\n")
-
-    ended.assert_outcomes(failed=1)
-    ended.stdout.fnmatch_lines([told])
 
 
 def test_a_store_of_its_own_spares_paying_twice(run: Run) -> None:
