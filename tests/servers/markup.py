@@ -71,7 +71,7 @@ def check_inert(document: str, *, images: bool = False) -> Markup:
 PAGE = PLAIN | {
     *("html", "head", "meta", "title", "link", "style", "body"),
     *("header", "footer", "nav", "main", "section", "article", "figcaption"),
-    *("h1", "h2", "h3", "dl", "dt", "dd", "a", "img", "svg", "line", "circle"),
+    *("h1", "h2", "h3", "dl", "dt", "dd", "a", "bdi", "img", "svg", "line", "circle"),
 }
 """The tags of our own pages."""
 
