@@ -6,14 +6,13 @@ from time import perf_counter
 
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.engine.progress import RECENT_ERRORS, LaneProgress
+from aistrale_lab.store.leases import DIED
 from aistrale_lab.store.records import RunRecord
 from aistrale_lab.store.results import Store
 from aistrale_lab.store.tallies import count_runs, last_errors
 
 FOLLOW = 1.0
 """Seconds between two looks at a run that another process executes."""
-
-DIED = "its process ended without a word"
 
 
 def make_lane(run: RunRecord) -> LaneProgress:

@@ -12,6 +12,7 @@ from aistrale_lab.store.exchange_lines import (
     VERSION,
     write_line,
 )
+from aistrale_lab.store.leases import SILENT, standing
 from aistrale_lab.store.reading import EXPERIMENTS, RUNS
 from aistrale_lab.store.results import Store
 from aistrale_lab.store.writing import ATTEMPTS, RESULTS, SCORES
@@ -48,8 +49,8 @@ def export_lines(
         own = {} if owned else {"owner": None, "visibility": "private"}
         yield write_line("experiment", _fields(EXPERIMENTS, row) | own)
     runs = RUNS.c.experiment_id == experiment_id
-    for row in store.read(select(RUNS).where(runs).order_by(RUNS.c.position)):
-        yield write_line("run", _fields(RUNS, row))
+    for row in store.read(select(RUNS, SILENT).where(runs).order_by(RUNS.c.position)):
+        yield write_line("run", _fields(RUNS, row) | standing(row))
     yield from _result_lines(store, experiment_id, after or 0)
 
 

@@ -39,6 +39,7 @@ from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Sample
 from aistrale_lab.errors import ValidationError
 from aistrale_lab.pricing import Price
+from aistrale_lab.store.leases import SILENT
 from aistrale_lab.store.reading import EXPERIMENTS, RUNS, utc
 from aistrale_lab.store.records import Visibility
 from aistrale_lab.store.writing import ATTEMPTS, RESULTS, SCORES, clean
@@ -112,7 +113,7 @@ KEY = ("run_id", "sample_id", "epoch")
 
 NOT_CARRIED = {
     EXPERIMENTS.name: (),
-    RUNS.name: ("lease", "lease_beat", "stop_asked"),
+    RUNS.name: ("lease", "lease_beat", "stop_asked", SILENT.name),
     RESULTS.name: ("id",),
     ATTEMPTS.name: ("id", *KEY),
     SCORES.name: KEY,

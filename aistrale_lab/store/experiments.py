@@ -9,6 +9,7 @@ from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.values import Value
 from aistrale_lab.errors import NotFoundError
 from aistrale_lab.store.accounts import USERS
+from aistrale_lab.store.leases import SILENT, standing
 from aistrale_lab.store.reading import EXPERIMENTS, RUNS, experiment_of
 from aistrale_lab.store.records import ExperimentRecord, RunRecord
 from aistrale_lab.store.results import Store
@@ -102,7 +103,7 @@ def _entries(store: Store, rows: Sequence[Row[Any]]) -> list[ExperimentEntry]:
                 models=tuple(
                     dict.fromkeys(f"{run.provider}/{run.model}" for run in own)
                 ),
-                status=_status([run.status for run in own]),
+                status=_status([standing(run)["status"] for run in own]),
                 planned=sum(run.planned for run in own),
                 answered=sum(tally.rows for tally in counted) - failed,
                 failed=failed,
@@ -112,9 +113,8 @@ def _entries(store: Store, rows: Sequence[Row[Any]]) -> list[ExperimentEntry]:
 
 
 def _runs_of(experiment_ids: Sequence[str]) -> Select[Any]:
-    columns = ("id", "experiment_id", "provider", "model", "status", "planned")
     return (
-        select(*(RUNS.c[name] for name in columns))
+        select(RUNS, SILENT)
         .where(RUNS.c.experiment_id.in_(list(experiment_ids)))
         .order_by(RUNS.c.position)
     )
@@ -127,5 +127,5 @@ def _names(store: Store, user_ids: Sequence[str | None]) -> Mapping[str, str]:
     return {row.id: row.name for row in found}
 
 
-def _status(states: Sequence[str]) -> RunStatus:
+def _status(states: Sequence[RunStatus]) -> RunStatus:
     return next((one for one in FIRST if one in states), RunStatus.PENDING)

@@ -2,17 +2,22 @@
 
 A lease names host, boot, process id and the process's start time, so that a process
 id that was given out again is not mistaken for its former owner. On another host
-only the heartbeat tells, by the clock of the database.
+only the heartbeat tells, by the clock of the database. Copies have no leases.
 """
 
 import os
 import socket
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, text, update
+from sqlalchemy import Connection, Float, Row, Table, select, update
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
+from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.errors import NotFoundError, StoreError
 from aistrale_lab.store.tables import BatchRow, RunRow
 
@@ -27,6 +32,43 @@ UNASKED: dict[Table, dict[str, Any]] = {RUNS: {"stop_asked": None}, BATCHES: {}}
 
 SILENCE = 60.0
 """Seconds without a heartbeat after which another host's lease is void."""
+
+DIED = "its process ended without a word"
+"""Why a run stopped whose process could not say so."""
+
+_CLOCKS = {
+    "postgresql": "extract(epoch FROM statement_timestamp())",
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+}
+
+
+class _Now(FunctionElement[float]):
+    """The database's clock within a statement: seconds since 1970."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(_Now)
+def _clock_in(element: _Now, compiler: SQLCompiler, **_: Any) -> str:
+    return _CLOCKS[compiler.dialect.name]
+
+
+SILENT = (_Now() - RUNS.c.lease_beat).label("silent")
+"""Seconds since a run's last heartbeat, which `standing` asks for."""
+
+
+def standing(run: Row[Any]) -> dict[str, Any]:
+    """Status, reason and end of a run: whoever reads a run reads it so.
+
+    One that is called running and whose process has died was interrupted at its last
+    heartbeat. The row has `SILENT` beside its columns.
+    """
+    status, reason, ended = RunStatus(run.status), run.reason, run.finished_at
+    if status is RunStatus.RUNNING and run.lease and not _alive(run.lease, run.silent):
+        status, reason = RunStatus.INTERRUPTED, DIED
+        ended = datetime.fromtimestamp(run.lease_beat, UTC)
+    return {"status": status, "reason": reason, "finished_at": ended}
 
 
 def take(connection: Connection, held: str, table: Table = RUNS) -> None:
@@ -147,12 +189,9 @@ def _read(path: str) -> str | None:
 
 
 def _database_time(connection: Connection) -> float:
-    now = clock_of(connection)
-    return float(connection.execute(text(f"SELECT {now}")).scalar_one())
+    return float(connection.execute(select(_Now())).scalar_one())
 
 
 def clock_of(connection: Connection) -> str:
     """The database's clock in SQL: seconds since 1970, the same in all of a statement."""
-    if connection.dialect.name == "postgresql":
-        return "extract(epoch FROM statement_timestamp())"
-    return "((julianday('now') - 2440587.5) * 86400.0)"
+    return _CLOCKS[connection.dialect.name]

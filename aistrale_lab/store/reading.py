@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, func, select
 from aistrale_lab.domain.chat import Completion, FinishReason, Usage
 from aistrale_lab.domain.runs import RunSpec, RunStatus
 from aistrale_lab.errors import NotFoundError
+from aistrale_lab.store.leases import standing
 from aistrale_lab.store.records import ExperimentRecord, RunRecord
 from aistrale_lab.store.tables import ExperimentRow, RunRow
 from aistrale_lab.store.writing import RESULTS, SCORES
@@ -60,8 +61,9 @@ def experiment_of(row: Row[Any]) -> ExperimentRecord:
 
 
 def run_of(row: Row[Any]) -> RunRecord:
-    """The record of a run's row, joined with its counts."""
+    """The record of a run's row, joined with its counts and its owner's silence."""
     failed = row.failed or 0
+    stands = standing(row)
     return RunRecord(
         id=row.id,
         experiment_id=row.experiment_id,
@@ -74,14 +76,14 @@ def run_of(row: Row[Any]) -> RunRecord:
         config=row.config,
         stream=row.stream,
         price=row.price,
-        status=RunStatus(row.status),
-        reason=row.reason,
+        status=stands["status"],
+        reason=stands["reason"],
         planned=row.planned,
         completed=(row.rows or 0) - failed,
         failed=failed,
         created_at=utc(row.created_at),
         started_at=row.started_at and utc(row.started_at),
-        finished_at=row.finished_at and utc(row.finished_at),
+        finished_at=stands["finished_at"] and utc(stands["finished_at"]),
         batch_id=row.batch_id,
         point=row.point,
         origin=row.origin,

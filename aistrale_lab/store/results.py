@@ -271,7 +271,11 @@ class Store:
         return [row.cost_usd for row in self.read(statement)]
 
     def begin_run(self, run_id: str) -> None:
-        """Take the run's lease and mark it as running; raises StoreError if held."""
+        """Take the run's lease and mark it as running; raises StoreError if held.
+
+        When it ended before stays known, also if its process could not say so.
+        """
+        ended = self.get_run(run_id).finished_at
         self.recorder.lease(run_id)
         now = datetime.now(UTC)
         self._set_run(
@@ -279,6 +283,7 @@ class Store:
             status=RunStatus.RUNNING.value,
             reason=None,
             started_at=func.coalesce(RUNS.c.started_at, now),
+            finished_at=ended,
         )
 
     def end_run(self, run_id: str, status: RunStatus, reason: str | None) -> None:
@@ -359,7 +364,13 @@ class Store:
             .subquery()
         )
         statement = (
-            select(RUNS, EXPERIMENTS.c.name, counts.c.rows, counts.c.failed)
+            select(
+                RUNS,
+                leases.SILENT,
+                EXPERIMENTS.c.name,
+                counts.c.rows,
+                counts.c.failed,
+            )
             .join(EXPERIMENTS, EXPERIMENTS.c.id == RUNS.c.experiment_id)
             .outerjoin(counts, counts.c.run_id == RUNS.c.id)
             .where(*conditions)

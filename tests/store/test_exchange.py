@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Table
+from sqlalchemy import Table, update
 
 from aistrale_lab.domain.runs import (
     Attempt,
@@ -229,6 +229,23 @@ def test_an_older_state_does_not_undo_a_newer(store: Store, other: Store) -> Non
 
     assert other.get_run(RUN).status is RunStatus.COMPLETED
     assert content(other) == content(store)
+
+
+def test_a_copy_learns_that_a_run_has_died_and_that_it_goes_on(
+    store: Store, other: Store
+) -> None:
+    store.begin_run(RUN)
+    merge(other, export_lines(store, EXPERIMENT))
+    killed = update(leases.RUNS).values(lease={"host": "elsewhere"})
+    store.recorder.call(lambda c: c.execute(killed.values(lease_beat=1e9))).result()
+
+    merge(other, export_lines(store, EXPERIMENT))
+
+    run = other.get_run(RUN)
+    assert (run.status, run.reason) == (RunStatus.INTERRUPTED, leases.DIED)
+    store.begin_run(RUN)
+    merge(other, export_lines(store, EXPERIMENT))
+    assert other.get_run(RUN).status is RunStatus.RUNNING
 
 
 def test_a_run_that_is_executed_here_keeps_its_state(

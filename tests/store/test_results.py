@@ -1,5 +1,6 @@
 """The store as the lab uses it: experiments, runs, tasks, leases and ids."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,12 @@ from aistrale_lab.domain.chat import Message
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Dataset, Sample, Task
 from aistrale_lab.errors import NotFoundError, StoreError
-from aistrale_lab.store.leases import RUNS
+from aistrale_lab.store.exchange import export_lines
+from aistrale_lab.store.experiments import list_experiments
+from aistrale_lab.store.leases import DIED, RUNS
 from aistrale_lab.store.records import new_id
 from aistrale_lab.store.results import Store
+from aistrale_lab.store.visibility import Viewer
 from tests.store.conftest import EXPERIMENT, RUN, add_run, make_failure, make_result
 
 
@@ -132,6 +136,45 @@ def test_a_lease_of_nobody_is_taken_over_at_once(
     store.begin_run(RUN)
 
     assert store.get_run(RUN).status is RunStatus.RUNNING
+
+
+def standings(store: Store) -> list[tuple[str, str | None]]:
+    """The state and its reason as records, pages and other stores get them."""
+    run = store.get_run(RUN)
+    (entry,) = list_experiments(store, Viewer(user_id="", admin=True)).entries
+    lines = map(json.loads, export_lines(store, EXPERIMENT))
+    (line,) = (line for line in lines if line["kind"] == "run")
+    states = (run.status.value, entry.status.value, line["status"])
+    return list(zip(states, (run.reason, run.reason, line["reason"]), strict=True))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"pid": 4_000_000}, {"host": "elsewhere", "beat": 0.0}]
+)
+def test_a_run_whose_process_died_was_interrupted_at_its_last_sign(
+    store: Store, changes: dict[str, Any]
+) -> None:
+    store.begin_run(RUN)
+    lease(store, **{"beat": 1e9, **changes})
+
+    told = standings(store)
+
+    assert told == [("interrupted", DIED)] * 3
+    ended = store.get_run(RUN).finished_at
+    assert ended is not None and ended.timestamp() == changes.get("beat", 1e9)
+
+
+@pytest.mark.parametrize("changes", [{"host": "elsewhere"}, None], ids=str)
+def test_a_run_of_a_living_process_or_of_none_that_is_known_runs(
+    store: Store, changes: dict[str, Any] | None
+) -> None:
+    store.begin_run(RUN)
+    if changes is None:
+        store.recorder.release(RUN)
+    else:
+        lease(store, **changes)
+
+    assert standings(store) == [("running", None)] * 3
 
 
 def test_another_hosts_living_lease_is_respected(store: Store) -> None:
