@@ -65,34 +65,35 @@ def verdicts(found: dict[str, Any]) -> list[str]:
 
 
 def speed_verdict(found: dict[str, Any]) -> str:
-    """A sentence on who answers sooner."""
+    """A sentence on who answers sooner, or that it cannot be told."""
     duration = found["metrics"]["duration_s"]
     cells = figures.compared("duration_s", duration)
     low, high = duration["ci_low"], duration["ci_high"]
+    candidate, baseline = _called(found)
+    told = f"{cells.difference} {cells.interval}".rstrip()
     if low is None or high is None or low <= 0 <= high:
-        return f"their latencies cannot be told apart: {cells.difference}"
-    sides = [("candidate", cells.candidate), ("baseline", cells.baseline)]
+        return f"{candidate} and {baseline} cannot be told apart on latency: {told}"
+    sides = [(candidate, cells.candidate), (baseline, cells.baseline)]
     (faster, less), (_, more) = sides[::-1] if low > 0 else sides
-    is_one_model = found["baseline_model"] == found["candidate_model"]
-    model = f"the {faster}" if is_one_model else found[f"{faster}_model"]
-    return (
-        f"{model} answers sooner: {less} against {more}, a "
-        f"difference of {cells.difference} {cells.interval}"
-    )
+    return f"{faster} answers sooner: {less} against {more}, a difference of {told}"
 
 
 def _verdict(found: dict[str, Any], name: str, compared: Compared) -> str:
     cells = figures.compared(name, compared)
     low, high = compared["ci_low"], compared["ci_high"]
-    better, worse = found["candidate_model"], found["baseline_model"]
+    candidate, baseline = _called(found)
     told = f"{cells.difference} {cells.interval}"
-    if better == worse:
-        better, worse = "the candidate", "the baseline"
     if low is None or high is None or low <= 0 <= high:
-        return f"{better} and {worse} cannot be told apart on {name}: {told}"
+        return f"{candidate} and {baseline} cannot be told apart on {name}: {told}"
     how = "higher" if low > 0 else "lower"
     cost = _cost(found["cost_ratio"])
-    return f"{better} scores {how} than {worse} on {name}: {told}{cost}"
+    return f"{candidate} scores {how} than {baseline} on {name}: {told}{cost}"
+
+
+def _called(found: dict[str, Any]) -> tuple[str, str]:
+    """What the candidate and the baseline are called in a sentence."""
+    models = found["candidate_model"], found["baseline_model"]
+    return models if models[0] != models[1] else ("the candidate", "the baseline")
 
 
 def _cost(ratio: float | None) -> str:

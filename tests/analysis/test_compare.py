@@ -247,3 +247,15 @@ def test_who_answers_sooner_is_told_with_the_shorter_time_first(factor: float) -
     sooner = "openai/after" if factor < 1 else "openai/before"
     times_told = "0.50 s against 1.00 s" if factor < 1 else "1.00 s against 2.00 s"
     assert told.startswith(f"{sooner} answers sooner: {times_told}")
+
+
+def test_latencies_that_cannot_be_told_apart_are_told_with_their_interval() -> None:
+    before = side("before", {"duration_s": [1.0, 1.1, 0.9, 1.2, 1.0, 0.8]})
+    after = side("after", {"duration_s": [1.1, 1.0, 1.0, 1.1, 0.9, 0.9]})
+
+    told = speed_verdict(compare_object(compare(before, after)))
+
+    between = "openai/after and openai/before cannot be told apart on latency: "
+    assert told.startswith(between)
+    low, high = told.partition("[")[2].removesuffix("]").split(", ")
+    assert float(low) < 0 < float(high)
