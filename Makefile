@@ -17,10 +17,10 @@ demo: $(READY)
 	@$(BIN)/aistrale demo
 
 # Many tests start programs of ours: they are compiled once, whatever is in the
-# environment.
+# environment. Tests begin in the order of tests/conftest.py.
 test: $(READY) check chromium
 	@$(BIN)/python -m compileall -q aistrale_lab tests
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 check: $(READY)
 	@$(BIN)/black --quiet --check . || { $(BIN)/black --check . ; exit 1; }

@@ -16,6 +16,19 @@ MODELS = ("small", "large")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests may take long begin first: no worker waits for another's last.
+
+    A file's tests stay together, and so do those of the browser, the longest group.
+    """
+    longest: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        allowed = float(marker.args[0]) if marker else 0.0
+        longest[item.path] = max(allowed, longest.get(item.path, 0.0))
+    items.sort(key=lambda item: ("browser" not in item.path.parts, -longest[item.path]))
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """The engine is asyncio's; so are its tests."""

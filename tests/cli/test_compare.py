@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from servers.shell import Shell
 
+pytestmark = pytest.mark.xdist_group("compare")
+
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:

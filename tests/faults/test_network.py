@@ -225,6 +225,7 @@ def what_became_of_huge_answers(kind: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@pytest.mark.xdist_group("huge answers")
 class TestHugeAnswers:
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from aistrale_lab.widgets.compare_view import CompareView
 from aistrale_lab.widgets.group_choice import offered_groups
 from aistrale_lab.widgets.results_table import ResultsTable
 
+pytestmark = pytest.mark.xdist_group("many groups")
+
 GROUPS = 100_000
 SMALL = 50_000
 RUNS = ("run00000000000", "run00000000001")

@@ -10,6 +10,8 @@ from aistrale_lab.embedded.training.figures import Right, measured, table
 from aistrale_lab.embedded.training.questions import PER_SKILL
 from aistrale_lab.embedded.training.skills import SKILLS
 
+pytestmark = pytest.mark.xdist_group("figures")
+
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Right]:
