@@ -229,6 +229,8 @@ def _called(connection: Connection, write: Callable[[Connection], Any]) -> Any:
         return StoreError(f"a write was refused: {in_words(error)}")
     except UnicodeEncodeError:
         return StoreError("a write was refused: text with a lone surrogate")
+    except Exception as error:  # its caller is told; the writer goes on for all others
+        return error
 
 
 def tell(waiters: Sequence[Waiter], error: StoreError | None) -> None:

@@ -198,6 +198,16 @@ def test_answers_that_find_no_room_are_spooled_and_taken_in_later(
     assert not list(tmp_path.glob("*.spool.jsonl"))
 
 
+async def test_a_write_that_goes_wrong_is_its_callers_alone(store: Store) -> None:
+    wrong = store.recorder.call(lambda connection: {}["what nobody expected"])
+
+    await store.recorder.save(make_result("s0"))
+
+    with pytest.raises(KeyError):
+        wrong.result()
+    assert len(store.result_rows(RUN)) == 1
+
+
 async def test_a_store_that_was_deleted_under_us_is_noticed(
     sqlite_url: str, task: Task, tmp_path: Path
 ) -> None:
