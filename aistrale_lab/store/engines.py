@@ -4,9 +4,11 @@ SQLite runs in WAL mode with `synchronous=FULL`. Python's driver begins transact
 by itself and not before schema changes; that is turned off, and BEGIN is emitted
 here: IMMEDIATE for the writer, so that a transaction never fails half-way for want
 of the lock. Each reader of PostgreSQL sees one state of the database throughout, as
-those of SQLite do.
+those of SQLite do. PostgreSQL refuses NUL wherever it stands, also in what is looked
+for; it is given the text that is stored in the place of such text.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from aistrale_lab.errors import ConfigError
+from aistrale_lab.store.writing import clean
 
 BUSY_SECONDS = 30
 """How long SQLite itself waits for another process's lock."""
@@ -70,6 +73,7 @@ def _postgres(url: URL, *, writer: bool) -> Engine:
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_session)
+    event.listen(engine, "before_cursor_execute", _clean_parameters, retval=True)
     if not writer:
         event.listen(engine, "connect", _only_read)
     return engine
@@ -93,6 +97,22 @@ def _sqlite(url: URL, *, writer: bool, read_only: bool) -> Engine:
 def _prepare_session(connection: Any, record: Any) -> None:
     connection.execute(SESSION)
     connection.commit()
+
+
+def _clean_parameters(
+    connection: Connection, cursor: Any, statement: str, given: Any, *_: Any
+) -> tuple[str, Any]:
+    """The event's answer: the statement, and what is given of one set or of many."""
+    if isinstance(given, Mapping):
+        return statement, _clean_set(given)
+    return statement, [_clean_set(one) for one in given]
+
+
+def _clean_set(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: clean(value) if isinstance(value, str) else value
+        for name, value in given.items()
+    }
 
 
 def _only_read(connection: Any, record: Any) -> None:

@@ -15,6 +15,7 @@ from aistrale_lab.store.records import ExperimentRecord, RunRecord
 from aistrale_lab.store.results import Store
 from aistrale_lab.store.tallies import count_runs
 from aistrale_lab.store.visibility import Viewer
+from aistrale_lab.store.writing import clean
 
 FIRST = (
     RunStatus.RUNNING,
@@ -50,8 +51,8 @@ def list_experiments(
 ) -> ExperimentList:
     """Those that the viewer sees and whose name has the words, newest first."""
     named: ColumnElement[Any] = true()
-    if search:
-        named = EXPERIMENTS.c.name.icontains(search, autoescape=True)
+    if words := clean(search):
+        named = EXPERIMENTS.c.name.icontains(words, autoescape=True)
     where = viewer.sees(), named
     count = select(func.count()).select_from(EXPERIMENTS).where(*where)
     rows = store.read(

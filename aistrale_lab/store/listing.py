@@ -10,6 +10,7 @@ from aistrale_lab.store.reading import EXPERIMENTS, RUNS, experiment_of
 from aistrale_lab.store.records import DatasetRecord, ExperimentRecord
 from aistrale_lab.store.results import Store
 from aistrale_lab.store.visibility import Viewer
+from aistrale_lab.store.writing import clean
 
 
 def page_of_experiments(
@@ -55,7 +56,8 @@ def sees_dataset(viewer: Viewer) -> ColumnElement[Any]:
     )
 
 
-def _begins(text: str) -> ColumnElement[Any]:
+def _begins(told: str) -> ColumnElement[Any]:
+    text = clean(told) or ""
     runs = exists().where(
         RUNS.c.experiment_id == EXPERIMENTS.c.id,
         RUNS.c.id.startswith(text, autoescape=True),

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from aistrale_lab.store.leases import clock_of
 from aistrale_lab.store.results import Store
 from aistrale_lab.store.team_tables import SignInRow
+from aistrale_lab.store.writing import clean
 
 SIGN_INS: Table = SignInRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
@@ -89,7 +90,7 @@ def _now(connection: Connection) -> float:
 
 
 def _account(name: str) -> str:
-    return f"account:{name}"
+    return f"account:{clean(name)}"
 
 
 def _address(address: str) -> str:

@@ -13,11 +13,19 @@ from aistrale_lab.domain.chat import Message
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Dataset, Sample, Task
 from aistrale_lab.errors import NotFoundError, StoreError
+from aistrale_lab.store import datasets
+from aistrale_lab.store.accounts import Accounts
 from aistrale_lab.store.exchange import export_lines
-from aistrale_lab.store.experiments import list_experiments
+from aistrale_lab.store.experiments import (
+    list_experiments,
+    seen_experiment,
+    seen_run,
+)
 from aistrale_lab.store.leases import DIED, RUNS
+from aistrale_lab.store.listing import page_of_experiments
 from aistrale_lab.store.records import new_id
 from aistrale_lab.store.results import Store
+from aistrale_lab.store.sign_ins import SignIns
 from aistrale_lab.store.visibility import Viewer
 from tests.store.conftest import EXPERIMENT, RUN, add_run, make_failure, make_result
 
@@ -85,6 +93,29 @@ def test_ids_that_are_none_are_not_found(store: Store, which: str) -> None:
         store.runs_matching(which)
 
     assert store.get_run(RUN).id == RUN
+
+
+def test_what_holds_nul_is_looked_for_and_stored_as_other_text_is(
+    store: Store,
+) -> None:
+    viewer = Viewer(user_id="\0", admin=False)
+    odd = Sample(id="\0", input="\0", target="\0", metadata={"\0": "\0"}, group="\0")
+    dataset = Dataset(name="\0", samples=(odd, Sample(id="2", input="2?")))
+
+    store.recorder.call(lambda c: datasets.add(c, dataset)).result()
+
+    assert [one.input for one in store.load_dataset(dataset.fingerprint)] == [
+        "\ufffd",
+        "2?",
+    ]
+    assert list_experiments(store, viewer, search="\0").found == 0
+    begun = page_of_experiments(store, viewer, begins="\0", cursor=None, limit=1)
+    assert begun == ([], None)
+    for seen in (seen_experiment, seen_run):
+        with pytest.raises(NotFoundError):
+            seen(store, viewer, "a\0")
+    assert SignIns(store).begin("\0", "here") == 0.0
+    assert Accounts(store).find("\0") is None
 
 
 def test_new_ids_are_short_unique_and_sort_by_time() -> None:
