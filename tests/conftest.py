@@ -5,13 +5,10 @@ from pathlib import Path
 
 import pytest
 from servers.postgres import Postgres
-from servers.recorded import RecordedServer
+from servers.recorded import DOUBLES, RecordedServer, doubling_server
 
 import aistrale_lab as lab
 from aistrale_lab.domain.tasks import Dataset, Sample, Task
-
-QUESTIONS = {f"What is {n} + {n}?": str(2 * n) for n in range(1, 21)}
-MODELS = ("small", "large")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -46,9 +43,7 @@ def shared_data() -> Path:
 @pytest.fixture
 def server() -> Iterator[RecordedServer]:
     """Knows every answer as `large`; as `small` it always says 2."""
-    answers = {("large", question): answer for question, answer in QUESTIONS.items()}
-    answers |= {("small", question): "2" for question in QUESTIONS}
-    with RecordedServer(answers) as server:
+    with doubling_server() as server:
         yield server
 
 
@@ -100,6 +95,6 @@ def bench(environment: None, store_url: str) -> Iterator[lab.Lab]:
 def task() -> Task:
     samples = tuple(
         Sample(id=f"q{n}", input=question, target=answer)
-        for n, (question, answer) in enumerate(QUESTIONS.items(), start=1)
+        for n, (question, answer) in enumerate(DOUBLES.items(), start=1)
     )
     return Task(dataset=Dataset(name="doubles", samples=samples), scorers=("number",))

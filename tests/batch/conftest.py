@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 from servers.batches import BatchFolder
-from servers.recorded import RecordedServer
+from servers.recorded import DOUBLES, RecordedServer
 
-QUESTIONS = {f"What is {n} + {n}?": str(2 * n) for n in range(1, 21)}
+
+def batch_folder(path: Path, server: RecordedServer) -> BatchFolder:
+    made = BatchFolder(
+        path, OPENAI_API_KEY="sk-loopback", OPENAI_BASE_URL=server.base_url
+    )
+    made.add_questions(DOUBLES)
+    return made
 
 
 @pytest.fixture
 def folder(tmp_path: Path, server: RecordedServer) -> BatchFolder:
-    made = BatchFolder(
-        tmp_path, OPENAI_API_KEY="sk-loopback", OPENAI_BASE_URL=server.base_url
-    )
-    made.add_questions(QUESTIONS)
-    return made
+    return batch_folder(tmp_path, server)

@@ -3,12 +3,10 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 import psutil
 import pytest
@@ -18,8 +16,6 @@ from servers.counting import CountingServer
 from servers.recorded import RecordedServer
 
 pytestmark = pytest.mark.timeout(240)
-
-GRID = ("-p", "model=openai/large,openai/small", "-p", "temperature=0,1")
 
 
 def wait_until(holds: object, seconds: float = 90) -> None:
@@ -42,54 +38,6 @@ def kill_all(driver: "subprocess.Popen[str]") -> None:
         kernel.kill()
     driver.communicate()
     psutil.wait_procs(kernels, timeout=10)
-
-
-def test_a_grid_is_one_experiment_and_a_second_call_sends_nothing(
-    folder: BatchFolder, server: RecordedServer
-) -> None:
-    first = folder.run(*GRID, "--json", "--jobs", "2")
-    calls = server.calls.total()
-    again = folder.run(*GRID, "--json")
-
-    assert first.returncode == 0, first.stderr
-    told = json.loads(first.stdout)
-    assert len(told["experiment_ids"]) == 1
-    assert [point["status"] for point in told["points"]] == ["completed"] * 4
-    runs = [run for point in told["points"] for run in point["runs"]]
-    assert [run["metrics"]["number"]["value"] for run in runs] == [1, 1, 0.05, 0.05]
-    assert {run["params"]["temperature"] for run in runs} == {0.0, 1.0}
-    assert calls == 80 and server.calls.total() == 80
-    assert again.returncode == 0
-    assert json.loads(again.stdout)["experiment_ids"] == told["experiment_ids"]
-    assert sorted(folder.outputs()) == [
-        "openai-large_temperature-0",
-        "openai-large_temperature-1",
-        "openai-small_temperature-0",
-        "openai-small_temperature-1",
-    ]
-    assert folder.leftovers() == []
-    assert told["index"] is None, "no pages were asked for"
-
-
-def test_an_output_notebook_tells_its_parameters_runs_and_store(
-    folder: BatchFolder,
-) -> None:
-    ended = folder.run("-p", "model=openai/large", "--json")
-
-    (run,) = json.loads(ended.stdout)["points"][0]["runs"]
-    (notebook,) = folder.outputs().values()
-    injected = [c for c in notebook["cells"] if "injected" in str(c["metadata"])]
-    assert "".join(injected[0]["source"]).endswith('model = "openai/large"\n')
-    assert notebook["metadata"]["aistrale"]["run_ids"] == [run["run_id"]]
-    last = "".join(notebook["cells"][-1]["source"])
-    assert run["run_id"] in last and "(../store.db)" in last
-    with sqlite3.connect(folder.store) as store:
-        (origin,) = store.execute("SELECT origin FROM runs").fetchone()
-    told = json.loads(origin)
-    assert told["notebook"] == str(folder.notebook)
-    assert (told["cell_id"], told["in_order"]) == ("c1", True)
-    assert told["execution_count"] == 3, "after the parameters, given and injected"
-    assert told["parameters"] == {"model": "openai/large"}
 
 
 def test_a_wider_grid_sends_only_what_is_new(
@@ -182,19 +130,6 @@ def test_a_kernel_that_is_killed_fails_its_point_which_then_goes_on(
     assert json.loads(ended.stdout)["points"][0]["runs"][0]["completed"] == 20
 
 
-def test_a_cell_that_raises_fails_its_point_alone(folder: BatchFolder) -> None:
-    broken = 'assert model == "openai/large", "another model"'
-    write_batch_notebook(folder.notebook, ASK, broken)
-
-    ended = folder.run("-p", "model=openai/large,openai/small", "--json")
-
-    first, second = json.loads(ended.stdout)["points"]
-    assert ended.returncode == 3
-    assert (first["status"], second["status"]) == ("completed", "failed")
-    assert second["reason"] == "cell 4: AssertionError: another model"
-    assert "AssertionError" in text_of(folder.outputs()["openai-small"]["cells"])
-
-
 def test_a_notebook_that_runs_nothing_in_the_store_is_not_done(
     folder: BatchFolder,
 ) -> None:
@@ -204,33 +139,6 @@ def test_a_notebook_that_runs_nothing_in_the_store_is_not_done(
 
     assert ended.returncode == 3
     assert "ran nothing in the batch's store" in ended.stderr
-
-
-def test_gates_and_junit_say_which_point_does_not_hold(folder: BatchFolder) -> None:
-    models = ("-p", "model=openai/large,openai/small")
-    junit = folder.folder / "junit.xml"
-
-    met = folder.run(*models, "--require", "number >= 0")
-    unmet = folder.run(*models, "--require", "number >= 0.8", "--junit", str(junit))
-    unknown = folder.run(*models, "--require", "numbr >= 0.8")
-
-    assert met.returncode == 0
-    assert unmet.returncode == 1
-    assert "openai/small has 0.050 [0.009, 0.236]" in unmet.stderr
-    suite = ElementTree.parse(junit).getroot()[0]
-    assert (suite.get("tests"), suite.get("failures")) == ("4", "1")
-    assert (unknown.returncode, "number" in unknown.stderr) == (2, True)
-
-
-def test_samples_that_fail_are_code_three_and_are_sent_again(
-    folder: BatchFolder, server: RecordedServer
-) -> None:
-    ended = folder.run("-p", "model=openai/large,openai/nobody", "--json")
-
-    dead = json.loads(ended.stdout)["points"][1]
-    assert ended.returncode == 3
-    assert dead["status"] == "failed"
-    assert "openai/nobody is failed" in dead["reason"]
 
 
 KEY = "sk-planted-0123456789abcdef"
@@ -323,21 +231,20 @@ def test_a_full_disk_leaves_no_half_notebook(
 ) -> None:
     """The folder of the notebooks is a small file system of its own."""
     folder.out.mkdir()
-    large = "print('x' * 50_000, flush=True)"
+    large = "print('x' * 100_000, flush=True)"
     write_batch_notebook(folder.notebook, ASK, large)
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder.out)]
     if os.geteuid() != 0 or subprocess.run(mount).returncode != 0:
         pytest.skip("only root may mount a small file system")
     try:
-        ended = folder.run("-p", "model=openai/large,openai/small", "--jobs", "1")
-        notebooks = folder.outputs()
-        left = folder.leftovers()
+        ended = folder.run("-p", "model=openai/large")
+        left = list(folder.out.iterdir())
     finally:
         subprocess.run(["umount", str(folder.out)], check=True)
-    again = folder.run("-p", "model=openai/large,openai/small", "--jobs", "1")
+    again = folder.run("-p", "model=openai/large")
 
     assert ended.returncode == 5, ended.stderr
     assert "No space left on device" in ended.stderr
-    assert len(notebooks) < 2 and left == []
+    assert left == []
     assert again.returncode == 0, again.stderr
-    assert server.calls.total() == 40
+    assert server.calls.total() == 20

@@ -28,7 +28,7 @@ task = lab.Task(
     scorers=["number"],
 )
 experiment = await bench.run(task, models=[model], concurrency=4)
-print(len(experiment.results_df()))
+print(experiment.id)
 """
 
 

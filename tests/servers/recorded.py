@@ -13,6 +13,9 @@ from aiohttp import web
 Answers = Mapping[tuple[str, str], str]
 """(model, question) to the text that was recorded."""
 
+DOUBLES = {f"What is {n} + {n}?": str(2 * n) for n in range(1, 21)}
+"""Questions and their right answers."""
+
 
 class RecordedServer:
     """Speaks chat completions, streamed or not, from a thread of its own.
@@ -143,3 +146,10 @@ def _event(
         "model": model,
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
     }
+
+
+def doubling_server() -> RecordedServer:
+    """Knows the answer to every one of DOUBLES as `large`; `small` always says 2."""
+    answers = {("large", question): answer for question, answer in DOUBLES.items()}
+    answers |= {("small", question): "2" for question in DOUBLES}
+    return RecordedServer(answers)
