@@ -35,6 +35,9 @@ WELL_KNOWN_KEYS = frozenset(
 SHORTEST_HEADER = 8
 """A header's value below that is no secret: taken out, it would garble the log."""
 
+OTLP_PROTOCOL = "http/protobuf"
+"""How telemetry is sent to a collector."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -103,21 +106,25 @@ class TelemetrySettings(BaseSettings):
     exporter_otlp_endpoint: str | None = None
     exporter_otlp_traces_endpoint: str | None = None
     exporter_otlp_metrics_endpoint: str | None = None
+    exporter_otlp_protocol: str | None = None
+    exporter_otlp_traces_protocol: str | None = None
+    exporter_otlp_metrics_protocol: str | None = None
     exporter_otlp_headers: SecretStr | None = None
     exporter_otlp_traces_headers: SecretStr | None = None
     exporter_otlp_metrics_headers: SecretStr | None = None
 
     @property
     def traces(self) -> tuple[str, ...]:
-        """The names of the exporters of spans; none if telemetry is off."""
-        return self._exporters(self.traces_exporter, self.exporter_otlp_traces_endpoint)
+        """The names of the exporters of spans; none if telemetry is off.
+
+        Raises ConfigError for a protocol that no exporter here speaks.
+        """
+        return self._exporters("traces")
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The names of the exporters of metrics."""
-        return self._exporters(
-            self.metrics_exporter, self.exporter_otlp_metrics_endpoint
-        )
+        """The names of the exporters of metrics, likewise."""
+        return self._exporters("metrics")
 
     def secrets(self) -> tuple[str, ...]:
         """The values of the headers that are sent to a collector."""
@@ -131,13 +138,33 @@ class TelemetrySettings(BaseSettings):
         long = [value for value in values if len(value) >= SHORTEST_HEADER]
         return tuple(dict.fromkeys([*long, *map(unquote, long)]))
 
-    def _exporters(self, chosen: str | None, own: str | None) -> tuple[str, ...]:
+    def _exporters(self, signal: str) -> tuple[str, ...]:
         if self.sdk_disabled.strip().lower() == "true":
             return ()
-        if chosen is None:
-            return ("otlp",) if own or self.exporter_otlp_endpoint else ()
-        names = [name.strip() for name in chosen.split(",")]
-        return tuple(name for name in names if name not in ("", "none"))
+        chosen: str | None = getattr(self, f"{signal}_exporter")
+        names = chosen.split(",") if chosen is not None else self._implied(signal)
+        found = [name.strip() for name in names]
+        if "otlp" in found:
+            self._check_protocol(signal)
+        return tuple(name for name in found if name not in ("", "none"))
+
+    def _implied(self, signal: str) -> list[str]:
+        own = getattr(self, f"exporter_otlp_{signal}_endpoint")
+        return ["otlp"] if own or self.exporter_otlp_endpoint else []
+
+    def _check_protocol(self, signal: str) -> None:
+        """The signal's own variable counts before the general one."""
+        for name in (f"exporter_otlp_{signal}_protocol", "exporter_otlp_protocol"):
+            told: str | None = getattr(self, name)
+            if told is None:
+                continue
+            if told.strip() != OTLP_PROTOCOL:
+                _refuse(
+                    f"OTEL_{name.upper()}",
+                    f"telemetry is not sent by {told!r}; possible: {OTLP_PROTOCOL} "
+                    "(of a collector mostly port 4318), or no such variable",
+                )
+            return
 
 
 class _File(_Section):

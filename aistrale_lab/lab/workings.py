@@ -60,10 +60,11 @@ class Workings:
 
         Without one: AISTRALE_STORE, else sqlite:///aistrale.db. Over `https://` it is
         the bench of a team: runs are executed there, as the user whose token is in
-        AISTRALE_TOKEN. Raises ConfigError for a malformed URL or settings file,
-        StoreError for a broken store, NotSignedInError without a valid token.
+        AISTRALE_TOKEN. Raises ConfigError for a malformed URL or settings file, and
+        for telemetry that cannot be sent so, StoreError for a broken store, NotSignedInError without a valid token.
         """
         settings = settings or load_settings()
+        exporters = settings.telemetry.traces, settings.telemetry.metrics
         url = store or settings.store
         remote = None
         if is_server(url):
@@ -74,12 +75,7 @@ class Workings:
             secrets=settings.secrets(),
             human=settings.log == "human",
         )
-        telemetry = open_telemetry(
-            settings.telemetry.traces,
-            settings.telemetry.metrics,
-            log=log,
-            secrets=settings.secrets(),
-        )
+        telemetry = open_telemetry(*exporters, log=log, secrets=settings.secrets())
         return cls(opened, settings, log, telemetry, remote)
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ import pytest
 from servers.collector import Collector
 
 import aistrale_lab as lab
+from aistrale_lab.errors import ConfigError
 
 HEADER = "hunter2-hunter2"
 
@@ -75,6 +76,62 @@ def test_it_is_off_unless_it_is_switched_on(
     with lab.Lab.open(store_url) as bench:
         assert bench.telemetry is None
         assert not threads_of_otel()
+
+
+HERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
+OF_TRACES = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+OF_METRICS = "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({**HERE, PROTOCOL: "grpc"}, PROTOCOL),
+        ({**HERE, OF_TRACES: "http/json"}, OF_TRACES),
+        ({"OTEL_METRICS_EXPORTER": "otlp", OF_METRICS: "grpc"}, OF_METRICS),
+    ],
+)
+def test_a_protocol_that_is_not_spoken_is_refused_before_a_store_is_made(
+    environment: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    named: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigError, match=f"{named}: .* possible: http/protobuf"):
+        lab.Lab.open(f"sqlite:///{tmp_path}/s.db")
+
+    assert not (tmp_path / "s.db").exists()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {**HERE, PROTOCOL: "grpc", "OTEL_SDK_DISABLED": "true"},
+        {PROTOCOL: "grpc", "OTEL_TRACES_EXPORTER": "none"},
+        {
+            **HERE,
+            PROTOCOL: "grpc",
+            OF_TRACES: "http/protobuf",
+            "OTEL_METRICS_EXPORTER": "none",
+        },
+    ],
+)
+def test_a_protocol_by_which_nothing_is_sent_does_not_matter(
+    environment: None,
+    store_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with lab.Lab.open(store_url) as bench:
+        assert (bench.telemetry is None) == (OF_TRACES not in variables)
 
 
 async def test_a_collector_that_is_away_is_told_once_and_breaks_nothing(
