@@ -1,4 +1,4 @@
-"""`aistrale --help`, `doctor`, `embedded` and `demo`."""
+"""`aistrale --help`, `doctor`, `embedded` and `selftest`."""
 
 import json
 import signal
@@ -6,13 +6,9 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections import Counter
 from typing import Any
 
 import pytest
-
-from aistrale_lab.cli import demo
-from aistrale_lab.cli.shipped import shipped
 
 HEAVY = ["openai", "huggingface_hub", "pandas", "sqlalchemy", "pydantic_settings"]
 
@@ -153,31 +149,6 @@ def test_embedded_says_that_a_port_is_taken(shell: Any) -> None:
 
     assert ended.returncode == 2
     assert f"port {port} cannot be used: Address already in use" in ended.stderr
-
-
-def test_the_demo_compares_models_offline(shell: Any) -> None:
-    ended = shell.run("demo")
-
-    assert ended.returncode == 0, ended.stderr
-    assert all(model in ended.stdout for model in demo.MODELS)
-    assert "TTFT" in ended.stdout
-    assert "embedded/small scores higher than embedded/mini on exact: +" in ended.stdout
-    told = "95 % intervals by: exact Student's t, clustered by group"
-    assert told in ended.stderr
-    assert "next: aistrale" in ended.stderr
-    assert (shell.folder / "aistrale.db").exists()
-
-
-def test_the_demo_asks_as_much_of_every_skill() -> None:
-    from aistrale_lab.engine.datasets import load_dataset
-
-    questions = load_dataset(
-        shipped("datasets") / demo.PROMPT_SET, limit=demo.QUESTIONS
-    )
-
-    asked = Counter(sample.group for sample in questions)
-    assert set(asked.values()) == {demo.QUESTIONS // len(asked)}
-    assert len(asked) == 13
 
 
 def test_the_self_test_tells_how_true_our_times_are(shell: Any, call: Any) -> None:
