@@ -151,7 +151,8 @@ class RunnerError(LabError):
 
     `status` is the HTTP status, `code` the provider's own error code, `request_id`
     its id of the call, `retry_after` the seconds it asked to wait, `raw` the first
-    2 kB of what it sent, `wire` the bytes of a stream that could not be read.
+    2 kB of what it sent, `wire` the bytes of a stream that could not be read;
+    `provider` is whom a one-off call asked.
     """
 
     status_code = 502
@@ -177,6 +178,7 @@ class RunnerError(LabError):
         self.retry_after = retry_after
         self.raw = raw
         self.wire = wire
+        self.provider: str | None = None
         self.stops_lane = self.always_stops_lane if stops_lane is None else stops_lane
 
     always_stops_lane: ClassVar[bool] = False

@@ -155,6 +155,7 @@ class Asking:
         if keep is not None:
             await keep(answer)
         if outcome.error is not None:
+            outcome.error.provider = asked.model.provider
             raise outcome.error
         return answer
 

@@ -5,8 +5,8 @@
     {"error": {"status_code", "error_type", "message", "request_id", "fields"}}
 
 `fields` stands in a 422 only. What was sent is never repeated: it may be a password.
-What a provider said is not passed on: its class is, and the id of the request, under
-which the log has the rest.
+What a provider said is not passed on: its class is, how long it asks to wait, whether
+it refused the server's key, and the id of the request, under which the log has the rest.
 """
 
 import math
@@ -113,13 +113,17 @@ def request_id_of(request: Request) -> str:
 
 def status_of(error: LabError) -> int:
     """The status that a caller is told."""
-    if isinstance(error, RunnerError) and error.status_code in NOT_THE_CALLERS:
-        return 502
-    return error.status_code
+    return 502 if _refuses_our_key(error) else error.status_code
 
 
 def message_of(error: LabError) -> str:
     """What a caller is told in words: of a provider's or the database's words, none."""
+    if isinstance(error, RunnerError) and _refuses_our_key(error):
+        whom = f"the provider {error.provider!r}" if error.provider else "the provider"
+        return (
+            f"{whom} refused the key that the server has for it: "
+            f"{type(error).__name__}; who runs the server can change that"
+        )
     if isinstance(error, RunnerError):
         return f"the provider's call failed: {type(error).__name__}"
     if isinstance(error, StoreError):
@@ -141,13 +145,19 @@ def headers_of(error: LabError) -> dict[str, str]:
 
 def log_error(request: Request, error: BaseException) -> None:
     """Keep for the operator what the caller is not told."""
+    provider = getattr(error, "provider", None)
     request.app.state.bench.log.logger.error(
         "request_failed",
         request_id=request_id_of(request),
         method=request.method,
         path=request.url.path,
+        **({"provider": provider} if provider else {}),
         exc_info=error,
     )
+
+
+def _refuses_our_key(error: LabError) -> bool:
+    return isinstance(error, RunnerError) and error.status_code in NOT_THE_CALLERS
 
 
 async def _lab_error(request: Request, error: Exception) -> Response:
