@@ -21,6 +21,11 @@ _KEY_SHAPES = re.compile(
     r"(sk-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{16,}|ait_[A-Za-z0-9_-]{16,}|Bearer\s+[A-Za-z0-9._~+/=-]{8,})"
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_ESCAPED = {
+    character: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code, character in enumerate(map(chr, range(0x2070)))
+    if _CONTROL.match(character)
+}
 
 EventDict = MutableMapping[str, Any]
 """What structlog hands from one processor to the next."""
@@ -42,11 +47,7 @@ def visible(text: str) -> str:
 
     Escape sequences of a model's answer must not reach a terminal.
     """
-    return _CONTROL.sub(lambda found: _escaped(ord(found.group())), text)
-
-
-def _escaped(code: int) -> str:
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return _CONTROL.sub(lambda found: _ESCAPED[found[0]], text)
 
 
 class Redactor:
