@@ -1,6 +1,7 @@
 """What is written of a notebook: small, static, without keys, whole or not at all."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,9 @@ def test_what_shows_nothing_without_a_kernel_is_left_out() -> None:
     "outputs",
     [
         [stream("x" * 10_000_000)],
-        [stream("line\n" * 10) for _ in range(5_000)],
+        [stream("line\n" * 10)] * 5_000,
         [display(text_html="<b>" * 500_000, text_plain="short")],
-        [display(text_plain="p" * 50_000) for _ in range(100)],
+        [display(text_plain="p" * 50_000)] * 100,
         [
             nbformat.v4.new_output(
                 "error", ename="E", evalue="", traceback=["t" * 10**6]
@@ -57,7 +58,7 @@ def test_what_shows_nothing_without_a_kernel_is_left_out() -> None:
     ids=["one text", "many texts", "one display", "many displays", "a traceback"],
 )
 def test_no_cell_is_larger_than_a_reader_can_take(outputs: list[Any]) -> None:
-    notebook = notebook_of(*outputs)
+    notebook = notebook_of(*map(deepcopy, outputs))
 
     make_static(notebook)
 
