@@ -1,6 +1,6 @@
 """Fixtures that every test may use."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,13 @@ import aistrale_lab as lab
 from aistrale_lab.domain.tasks import Dataset, Sample, Task
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are CPUs: many tests wait for a program or a browser."""
+    found = yield
+    return found + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
