@@ -8,6 +8,8 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from servers.acted import ActedServer
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 CONCURRENCY = 4
+
+Call = Callable[..., CompletedProcess[str]]
 
 
 def slow_run(shell: Any, *words: str) -> list[str]:
@@ -26,7 +30,7 @@ def slow_run(shell: Any, *words: str) -> list[str]:
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
 def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(
-    shell: Any, server: ActedServer, number: int, code: int
+    shell: Any, call: Call, server: ActedServer, number: int, code: int
 ) -> None:
     going = shell.start(*slow_run(shell, "-m", "openai/slow"))
     server.wait_for_calls(12)
@@ -45,7 +49,7 @@ def test_a_signal_keeps_what_is_done_and_says_how_to_go_on(
     assert "Traceback" not in told
 
     server.delay = 0
-    again = shell.run("resume", report["experiment_id"], "--json")
+    again = call("resume", report["experiment_id"], "--json")
     run = json.loads(again.stdout)["runs"][0]
 
     assert again.returncode == 0, again.stderr

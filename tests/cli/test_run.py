@@ -221,10 +221,10 @@ def test_progress_never_stands_on_standard_output(
 
 
 def test_names_are_whole_when_piped_at_40_columns(
-    shell: Any, server: ActedServer
+    shell: Any, call: Call, server: ActedServer
 ) -> None:
     name = "openai/" + "n" * 150
-    ended = shell.run("run", shell.questions(1), "-m", name, COLUMNS="40")
+    ended = call("run", shell.questions(1), "-m", name, COLUMNS="40")
 
     assert ended.stdout.splitlines()[-1].startswith(f"{name} ")
 

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from aistrale_lab.cli.workbench import FIRST, OWN_FOLDER, arguments
 
 WORDS = ("lab", "--no-browser", "--port=0", "--allow-root")
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/\S+")
+Call = Callable[..., CompletedProcess[str]]
 ANNOUNCEMENTS = "@jupyterlab/apputils-extension:announcements"
 
 
@@ -133,25 +135,21 @@ def test_what_jupyter_refuses_ends_with_2(shell: Any) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_without_its_extra_it_names_it(shell: Any) -> None:
-    program = (
-        "import sys\n"
-        "sys.modules['jupyterlab'] = None\n"
-        "from aistrale_lab.cli import answer\n"
-        "sys.exit(answer(['lab']))"
-    )
-    options = shell.options() | {"args": [sys.executable, "-c", program]}
-    ended = subprocess.run(timeout=60, **options)
+def test_without_its_extra_it_names_it(
+    shell: Any, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jupyterlab", None)
+    ended = call("lab")
 
     assert ended.returncode == 2
     assert "pip install 'aistrale-lab[notebook]'" in ended.stderr
     assert not (shell.folder / OWN_FOLDER).exists()
 
 
-def test_a_file_is_no_folder(shell: Any) -> None:
+def test_a_file_is_no_folder(shell: Any, call: Call) -> None:
     pytest.importorskip("jupyterlab")
     (shell.folder / "taken").write_text("mine")
-    ended = shell.run("lab", "--dir", "taken")
+    ended = call("lab", "--dir", "taken")
 
     assert ended.returncode == 2
     assert "'taken' is not a folder" in ended.stderr
