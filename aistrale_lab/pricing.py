@@ -47,7 +47,8 @@ class Price(Value):
         A byte-level tokenizer makes at most one token of a byte; the chat format
         adds at most `FORMAT_TOKENS` to a message.
         """
-        size = sum(len(str(m.content).encode("utf-8", "replace")) for m in messages)
+        sent = (str(m.content) + m.besides for m in messages)
+        size = sum(len(text.encode("utf-8", "replace")) for text in sent)
         tokens = size + FORMAT_TOKENS * (len(messages) + 1)
         return (tokens * self.input_mtok + max_tokens * self.output_mtok) / PER_MILLION
 

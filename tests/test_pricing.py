@@ -31,6 +31,15 @@ def test_the_bound_is_never_below_the_cost() -> None:
     assert cost is not None and OWN.bound(messages, 64) >= cost
 
 
+def test_the_bound_counts_what_a_call_of_a_tool_says() -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": "x" * 900}}
+    called = (Message(role="assistant", tool_calls=[call]),)
+
+    assert OWN.bound(called, 0) >= (
+        OWN.of(Usage(input_tokens=900, output_tokens=0)) or 0
+    )
+
+
 def test_openai_models_have_a_bundled_price_with_its_source() -> None:
     price = find_price("openai", "gpt-5-mini")
 

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from aistrale_lab.domain.values import Value
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 """Who speaks in a message."""
+
+T = TypeVar("T")
+IfSaid = Annotated[T | None, Field(exclude_if=lambda value: value is None)]
+"""What most messages have not: where it is not said, it is neither sent nor stored."""
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """An answer larger than this, decompressed, is refused."""
@@ -27,19 +31,39 @@ class FinishReason(StrEnum):
 
 
 class Message(Value):
-    """One turn of a conversation. Content parts other than text go out as they are."""
+    """One turn of a conversation. Content parts other than text go out as they are.
+
+    What a model said with `tool_calls`, or as a `refusal`, may have no content; a turn
+    of role `tool` names by `tool_call_id` the call that it answers.
+    """
 
     role: Role
-    content: str | list[dict[str, Any]]
+    content: str | list[dict[str, Any]] | None = None
+    name: IfSaid[str] = None
+    tool_calls: IfSaid[list[dict[str, Any]]] = None
+    tool_call_id: IfSaid[str] = None
+    refusal: IfSaid[str] = None
+    reasoning_content: IfSaid[str] = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.content is None and not self.tool_calls and self.refusal is None:
+            raise ValueError("a message without tool_calls or refusal needs a content")
+        return self
 
     @property
     def text(self) -> str:
         """The text of the message, without its other parts."""
-        if isinstance(self.content, str):
-            return self.content
+        if self.content is None or isinstance(self.content, str):
+            return self.content or ""
         return "\n".join(
             str(part["text"]) for part in self.content if part.get("type") == "text"
         )
+
+    @property
+    def besides(self) -> str:
+        """What goes out besides role and content, as text: it is tokens as well."""
+        return str(self.model_dump(exclude={"role", "content"}) or "")
 
 
 class GenerateConfig(Value):

@@ -297,5 +297,5 @@ def _used(usage: Usage | None) -> int | None:
 
 def _estimate(request: Request) -> int:
     """Tokens to charge in advance: four characters make about one."""
-    size = sum(len(m.content) for m in request.messages)
+    size = sum(len(m.content or "") + len(m.besides) for m in request.messages)
     return size // 4 + (request.config.max_tokens or 0)

@@ -142,7 +142,10 @@ def _sizes(task: Task) -> tuple[list[int], list[int]]:
     """Characters and messages of each sample's prompt."""
     render = compile_prompt(task.prompt).render
     prompts = [render(sample) for sample in task.dataset]
-    characters = [sum(len(str(turn.content)) for turn in turns) for turns in prompts]
+    characters = [
+        sum(len(str(turn.content)) + len(turn.besides) for turn in turns)
+        for turns in prompts
+    ]
     return characters, [len(turns) for turns in prompts]
 
 

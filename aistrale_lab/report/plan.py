@@ -127,7 +127,7 @@ def _source(dataset: DatasetRecord) -> str | None:
 def _prompt_passages(prompt: Mapping[str, Any]) -> list[Passage | Line]:
     turns = list(prompt.get("shots") or ())
     texts = [("system prompt", prompt.get("system"))]
-    texts += [(f"example: {turn['role']}", turn["content"]) for turn in turns[:TURNS]]
+    texts += [(f"example: {turn['role']}", _said(turn)) for turn in turns[:TURNS]]
     texts.append(("prompt", prompt.get("user")))
     blocks: list[Passage | Line] = [
         _passage(label, text) for label, text in texts if text is not None
@@ -137,6 +137,11 @@ def _prompt_passages(prompt: Mapping[str, Any]) -> list[Passage | Line]:
             Line(f"{many(len(turns) - TURNS, 'more turn')} of examples", "muted")
         )
     return blocks
+
+
+def _said(turn: Mapping[str, Any]) -> Any:
+    content = turn["content"]
+    return turn.get("tool_calls") if content is None else content
 
 
 def _passage(label: str, text: Any) -> Passage:

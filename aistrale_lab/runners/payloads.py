@@ -23,10 +23,7 @@ def to_payload(request: Request, endpoint: Endpoint) -> dict[str, Any]:
 def _chat(request: Request, endpoint: Endpoint) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "model": request.model,
-        "messages": [
-            {"role": message.role, "content": message.content}
-            for message in request.messages
-        ],
+        "messages": [message.model_dump() for message in request.messages],
     }
     settings = request.config.sent()
     limit = settings.pop("max_tokens", None)
@@ -46,10 +43,7 @@ def _completions(request: Request, endpoint: Endpoint) -> dict[str, Any]:
 def _responses(request: Request, endpoint: Endpoint) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "model": request.model,
-        "input": [
-            {"role": message.role, "content": message.content}
-            for message in request.messages
-        ],
+        "input": [message.model_dump() for message in request.messages],
     }
     settings = request.config.sent()
     limit = settings.pop("max_tokens", None)

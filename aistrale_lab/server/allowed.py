@@ -98,8 +98,13 @@ def check_asked(asked: Asked, *, most_tokens: int) -> Asked:
 
 
 def check_contents(messages: Iterable[Message]) -> None:
-    """Refuse parts of a message that a provider would have to fetch."""
+    """Refuse parts of a message that a provider would have to fetch, or run."""
     for message in messages:
+        for call in message.tool_calls or ():
+            if call.get("type") != "function":
+                raise ValidationError(
+                    "messages: a call of a tool is of type 'function'"
+                )
         if isinstance(message.content, list):
             for part in message.content:
                 _check_part(part)

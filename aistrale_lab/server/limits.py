@@ -173,7 +173,7 @@ def _draw(
 
 def _estimate(asked: Asked) -> int:
     """Tokens to charge in advance: four characters make about one."""
-    size = sum(len(message.text) for message in asked.messages)
+    size = sum(len(m.text) + len(m.besides) for m in asked.messages)
     return size // 4 + (asked.config.max_tokens or 0)
 
 

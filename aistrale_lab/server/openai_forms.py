@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from aistrale_lab.domain.calls import Answer
-from aistrale_lab.domain.chat import Chunk, FinishReason, GenerateConfig, Message, Role
+from aistrale_lab.domain.chat import Chunk, FinishReason, GenerateConfig, Message
 from aistrale_lab.errors import ValidationError
 from aistrale_lab.lab.asking import Asked
 from aistrale_lab.server.allowed import EXTRA, MODEL
@@ -16,13 +16,17 @@ FINISHES = {FinishReason.REFUSAL: "stop", FinishReason.UNKNOWN: "stop"}
 """Reasons that OpenAI has no word for."""
 
 
-class Turn(BaseModel):
-    """A message. Calls of tools in earlier turns are not taken."""
+class Turn(Message):
+    """A message, as it is sent, or as OpenAI's client holds what was answered.
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    What only an answer has is taken and goes no further.
+    """
 
-    role: Role
-    content: str | list[dict[str, Any]]
+    model_config = ConfigDict(strict=True)
+
+    annotations: list[dict[str, Any]] | None = Field(default=None, exclude=True)
+    audio: None = Field(default=None, exclude=True)
+    function_call: None = Field(default=None, exclude=True)
 
 
 class StreamOptions(BaseModel):
@@ -68,11 +72,6 @@ class ChatCompletion(BaseModel):
     repetition_penalty: float | None = None
     top_k: int | None = None
     verbosity: str | None = None
-
-    @property
-    def turns(self) -> tuple[Message, ...]:
-        """The messages in our words."""
-        return tuple(Message(role=t.role, content=t.content) for t in self.messages)
 
     def config(self) -> GenerateConfig:
         """The settings in our words; raises ValidationError for two limits."""

@@ -243,7 +243,7 @@ def call_row(answer: Answer, user_id: str, token_id: str | None) -> Row:
         "token_id": token_id,
         "provider": answer.model.provider,
         "model": clean(answer.model.model),
-        "messages": [_message(one) for one in answer.messages],
+        "messages": [one.model_dump() for one in answer.messages],
         "config": answer.config.sent() | answer.config.extra,
         "output": clean(answer.text),
         "reasoning": clean(answer.reasoning) or None,
@@ -260,10 +260,6 @@ def call_row(answer: Answer, user_id: str, token_id: str | None) -> Row:
         "request_id": clean(answer.request_id),
         "started_at": answer.started_at,
     }
-
-
-def _message(message: Message) -> dict[str, Any]:
-    return {"role": message.role, "content": message.content}
 
 
 def _counts(usage: Usage) -> dict[str, int | None]:

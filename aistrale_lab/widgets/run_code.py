@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from aistrale_lab.domain.chat import Message
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.widgets.run_form import RunForm
 
@@ -74,12 +75,14 @@ def repr_template(task: Task) -> str:
     if task.prompt.system is not None:
         parts.append(f"system={task.prompt.system!r}")
     if task.prompt.shots:
-        shots = ", ".join(
-            f"lab.Message(role={m.role!r}, content={m.content!r})"
-            for m in task.prompt.shots
-        )
+        shots = ", ".join(map(_message, task.prompt.shots))
         parts.append(f"shots=({shots},)")
     return f"lab.PromptTemplate({', '.join(parts)})"
+
+
+def _message(message: Message) -> str:
+    said = (f"{name}={value!r}" for name, value in message.model_dump().items())
+    return f"lab.Message({', '.join(said)})"
 
 
 class _Code(str):

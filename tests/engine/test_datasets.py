@@ -47,6 +47,16 @@ def test_every_common_form_gives_the_same_samples(
     assert dataset.fingerprint == load_dataset(ROWS).fingerprint
 
 
+def test_a_conversation_has_the_fingerprint_that_it_always_had() -> None:
+    """What was stored before messages knew of tools is found again."""
+    turns = [("user", "Hi"), ("assistant", "Ho")]
+    said = [{"role": role, "content": content} for role, content in turns]
+
+    found = load_dataset([{"id": "a", "input": said}])
+
+    assert found.fingerprint == "86cd709cbb0aaf12c92eace88f199d25"
+
+
 def test_parquet_and_dataframes_are_read(tmp_path: Path) -> None:
     frame = pd.DataFrame(ROWS)
     frame.to_parquet(tmp_path / "d.parquet")

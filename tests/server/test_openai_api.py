@@ -19,6 +19,8 @@ from aistrale_lab.store.calls import CALLS
 
 QUESTION: Any = [{"role": "user", "content": "What is 2 + 2?"}]
 TOOL: Any = {"type": "function", "function": {"name": "add", "parameters": {}}}
+SILENT: Any = {"role": "assistant", "content": None}
+SEARCHES: Any = {**SILENT, "tool_calls": [{"id": "c1", "type": "web_search"}]}
 
 
 @contextmanager
@@ -144,6 +146,48 @@ async def test_calls_of_tools_come_through_whole_and_streamed(
     assert chunks[-1].choices[0].finish_reason == "tool_calls"
 
 
+async def test_a_conversation_with_tools_reaches_the_provider_and_is_recorded(
+    scripted: TeamServer, canned: CannedServer
+) -> None:
+    call = {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "add", "arguments": '{"a": 2}'},
+        "extra_content": {"signature": "s"},
+    }
+    canned.answers(
+        whole(None, "tool_calls", tool_calls=[call], reasoning_content="To be added."),
+        whole("It is 4"),
+    )
+    turns = list(QUESTION)
+
+    def converse() -> str | None:
+        with client_of(scripted, scripted.add_user("ann")) as client:
+            create = client.chat.completions.create
+            asked: Any = {"model": "here/m", "tools": [TOOL]}
+            said = create(messages=turns, **asked).choices[0].message
+            unsaid = {"annotations": [], "audio": None, "function_call": None}
+            turns.append({**said.model_dump(), **unsaid})
+            turns.append(
+                {"role": "tool", "tool_call_id": "c1", "name": "add", "content": "4"}
+            )
+            return create(messages=turns, **asked).choices[0].message.content
+
+    assert await asyncio.to_thread(converse) == "It is 4"
+    sent = canned.received[1].json["messages"]
+    assert sent == [
+        *QUESTION,
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [call],
+            "reasoning_content": "To be added.",
+        },
+        {"role": "tool", "content": "4", "name": "add", "tool_call_id": "c1"},
+    ]
+    assert [one.messages for one in recorded(scripted)] == [QUESTION, sent]
+
+
 async def test_an_error_in_the_midst_of_a_stream_is_raised_by_the_client(
     scripted: TeamServer, canned: CannedServer
 ) -> None:
@@ -172,6 +216,8 @@ async def test_an_error_in_the_midst_of_a_stream_is_raised_by_the_client(
         ({"max_tokens": 5_000}, openai.BadRequestError, "ValidationError"),
         ({"extra_body": {"best_of": 9}}, openai.BadRequestError, "ValidationError"),
         ({"stop": 3}, openai.BadRequestError, "ValidationError"),
+        ({"messages": [SILENT]}, openai.BadRequestError, "ValidationError"),
+        ({"messages": [SEARCHES]}, openai.BadRequestError, "ValidationError"),
     ],
 )
 def test_errors_have_the_form_that_the_client_knows(

@@ -39,7 +39,7 @@ FAILURES: dict[int | str, dict[str, Any]] = {
 @door(TOKEN("inference"))
 async def complete(body: ChatCompletion, request: Request) -> Response:
     """Ask a model; the call is recorded before its last word is told."""
-    asked = admissible(request, check_asked(body.model, body.turns, body.config()))
+    asked = admissible(request, check_asked(body.model, body.messages, body.config()))
     calling = request.app.state.calling
     try:
         if body.stream:
