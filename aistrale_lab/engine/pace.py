@@ -1,13 +1,14 @@
 """When the next call to one (endpoint, key, model) may go.
 
-Three brakes: fixed limits (`--rpm`, `--tpm`), the waits that the provider asks for,
-and a number of calls in flight that halves when it says "too many" and grows again
-with every success (additive increase, multiplicative decrease, as TCP does).
+Three brakes: limits that are shared with other processes, the waits that the provider
+asks for, and a number of calls in flight that halves when it says "too many" and grows
+again with every success (additive increase, multiplicative decrease, as TCP does).
 """
 
 import asyncio
 import random
 import time
+from asyncio import Future, ensure_future, shield
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -32,49 +33,23 @@ class LaneEnded(Exception):
     """The lane was stopped while a call waited for its turn; nothing was sent."""
 
 
-class Bucket:
-    """The generic cell rate algorithm: `rate` per minute, with a burst of a second.
-
-    Source: ITU-T I.371 (the virtual scheduling form).
-    """
-
-    def __init__(self, rate: float, clock: Clock) -> None:
-        self._interval = 60.0 / rate
-        self._tolerance = max(1.0, rate / 60.0) * self._interval
-        self._clock = clock
-        self._due = clock()
-
-    def wait(self) -> float:
-        """Seconds until the next unit may go; 0 if now."""
-        return max(0.0, self._due + self._interval - self._tolerance - self._clock())
-
-    def take(self, units: float) -> None:
-        """Charge the units; negative ones give back what was charged too much."""
-        self._due = max(self._due, self._clock()) + units * self._interval
-
-
 class Shared(Protocol):
     """Limits that other processes draw on too."""
 
     async def reserve(self, tokens: int) -> float:
         """Take a call and its tokens; returns the seconds until it may be sent."""
 
-    def settle(self, tokens: int) -> None:
-        """Take what was used beyond the reserved tokens; negative gives back."""
+    def settle(self, tokens: int, *, calls: int = 0) -> None:
+        """Take what was used beyond what was reserved; negative gives back."""
 
 
 class Pace:
-    """The brakes of one lane. All methods belong to the engine's loop.
-
-    With `shared` limits, `rpm` and `tpm` are theirs to keep.
-    """
+    """The brakes of one lane. All methods belong to the engine's loop."""
 
     def __init__(
         self,
         *,
         concurrency: int,
-        rpm: int | None = None,
-        tpm: int | None = None,
         longest_wait: float = 120.0,
         backoff: float = 0.5,
         clock: Clock = time.monotonic,
@@ -85,8 +60,6 @@ class Pace:
         self._most = concurrency
         self._allowed = float(concurrency)
         self._shared = shared
-        self._calls = Bucket(rpm, clock) if rpm and not shared else None
-        self._tokens = Bucket(tpm, clock) if tpm and not shared else None
         self._longest_wait = longest_wait
         self._backoff = backoff
         self._refusals = 0
@@ -112,7 +85,7 @@ class Pace:
             if over.is_set():
                 self._wake()
                 raise LaneEnded
-            if self._try_take(tokens):
+            if self._try_take():
                 await self._take_turn(tokens, over)
                 return
             await self._nap()
@@ -120,11 +93,8 @@ class Pace:
     def release(self, *, charged: int = 0, used: int | None = None) -> None:
         """Give the place back, and settle the tokens charged against those used."""
         self.in_flight -= 1
-        if used is not None:
-            if self._tokens:
-                self._tokens.take(used - charged)
-            if self._shared:
-                self._shared.settle(used - charged)
+        if used is not None and self._shared:
+            self._shared.settle(used - charged)
         self._wake()
 
     def succeeded(self) -> None:
@@ -160,41 +130,42 @@ class Pace:
         if 0 < wait <= self._longest_wait:
             self.waiting_until = max(self.waiting_until, self._clock() + wait)
 
-    def _try_take(self, tokens: int) -> bool:
-        if self.in_flight >= self.allowed or self._wait() > 0:
+    def _try_take(self) -> bool:
+        if self.in_flight >= self.allowed or self.rate_limited > 0:
             return False
         self.in_flight += 1
-        if self._calls:
-            self._calls.take(1)
-        if self._tokens:
-            self._tokens.take(tokens)
         return True
 
     async def _take_turn(self, tokens: int, over: asyncio.Event) -> None:
-        """With a place in hand, wait for the turn among all processes."""
+        """With a place in hand, wait for the turn among all processes.
+
+        A turn that is not used is given back, also one that is granted too late.
+        """
         if self._shared is None:
             return
+        shared, reserving = self._shared, ensure_future(self._shared.reserve(tokens))
+
+        def give_back(reserved: "Future[float]") -> None:
+            if not reserved.cancelled() and reserved.exception() is None:
+                shared.settle(-tokens, calls=-1)
+
         try:
-            due = self._clock() + await self._shared.reserve(tokens)
+            due = self._clock() + await shield(reserving)
             while (left := due - self._clock()) > 0:
                 if over.is_set():
                     raise LaneEnded
                 await asyncio.sleep(min(left, POLL))
         except BaseException:
             self.release()
+            reserving.add_done_callback(give_back)
             raise
-
-    def _wait(self) -> float:
-        waits = [self.waiting_until - self._clock()] if self.waiting_until else []
-        waits += [bucket.wait() for bucket in (self._calls, self._tokens) if bucket]
-        return max(waits, default=0.0)
 
     def _own_wait(self) -> float:
         ceiling = self._backoff * 2.0 ** min(self._refusals, 7)
         return min(self._longest_wait, random.uniform(ceiling / 2, ceiling))
 
     async def _nap(self) -> None:
-        wait = self._wait()
+        wait = self.rate_limited
         if wait > 0:
             await asyncio.sleep(min(wait, POLL))
             return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.engine.prompts import compile_prompt
-from aistrale_lab.lab.options import RunOptions
+from aistrale_lab.lab.options import RunOptions, stricter
 from aistrale_lab.lab.plan import LanePlan
 from aistrale_lab.pricing import Price
 from aistrale_lab.store.records import RunRecord
@@ -84,8 +84,8 @@ def make_plan(
             max_tokens=plan.spec.config.max_tokens,
             options=options,
             output_tokens=basis.output_tokens,
-            rpm=options.rpm or plan.endpoint.rpm,
-            tpm=options.tpm or plan.endpoint.tpm,
+            rpm=stricter(options.rpm, plan.endpoint.rpm),
+            tpm=stricter(options.tpm, plan.endpoint.tpm),
         )
         lanes.append(forecast_lane(asked, pilots.get(asked.model)))
     power = forecast_power(

@@ -14,14 +14,24 @@ EFFECT = 0.1
 """The difference of scores that a stopping rule is tuned to."""
 
 
+class Quota(Value):
+    """Calls and tokens a minute that all runs and calls of one name share."""
+
+    name: str = Field(min_length=1, max_length=200)
+    rpm: int | None = Field(default=None, ge=1)
+    tpm: int | None = Field(default=None, ge=1)
+
+
 class RunOptions(Value):
     """Concurrency, patience, limits and money of a run.
 
     `concurrency` is per lane; `timeout` and `stall` are seconds; `budget` is USD
-    over all lanes; `rpm` and `tpm` hold for each lane. `models_at_once=1` asks one model
-    after the other, so that models on one machine do not slow each other. `stop_when="decided"` sends the
-    samples in random order, and no more once it is certain enough which of two models
-    scores higher; `effect` is the difference that shall be decided soonest.
+    over all lanes; `rpm` and `tpm` hold for each lane, within those of its endpoint;
+    `quota` holds for all lanes together, and for whatever else names it.
+    `models_at_once=1` asks one model after the other, so that models on one machine do
+    not slow each other. `stop_when="decided"` sends the samples in random order, and no
+    more once it is certain enough which of two models scores higher; `effect` is the
+    difference that shall be decided soonest.
     """
 
     concurrency: int = Field(default=16, ge=1, le=10_000)
@@ -32,6 +42,7 @@ class RunOptions(Value):
     longest_wait: float = Field(default=120.0, ge=0)
     rpm: int | None = Field(default=None, ge=1)
     tpm: int | None = Field(default=None, ge=1)
+    quota: Quota | None = None
     budget: Decimal | None = Field(default=None, gt=0)
     stream: bool = True
     models_at_once: int | None = Field(default=None, ge=1)
@@ -62,6 +73,12 @@ class RunOptions(Value):
             backoff=self.backoff,
             longest_wait=self.longest_wait,
         )
+
+
+def stricter(one: int | None, other: int | None) -> int | None:
+    """The lower of two limits, of which None is no limit."""
+    known = [limit for limit in (one, other) if limit is not None]
+    return min(known, default=None)
 
 
 def faults_of(error: pydantic.ValidationError) -> str:

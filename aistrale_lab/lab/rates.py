@@ -2,62 +2,76 @@
 
 import asyncio
 import hashlib
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection
 
 from aistrale_lab.engine.pace import Pace
-from aistrale_lab.lab.options import RunOptions
+from aistrale_lab.lab.options import Quota, RunOptions
 from aistrale_lab.runners.base import Endpoint
 from aistrale_lab.store import rates
 from aistrale_lab.store.recorder import Recorder
 
 
 class SharedRate:
-    """Calls and tokens a minute of one endpoint, key and model."""
+    """Limits that a call draws on all at once, each known to every process by its name.
 
-    def __init__(
-        self, recorder: Recorder, where: str, *, rpm: int | None, tpm: int | None
-    ) -> None:
+    A limit that is named by its rate too is another at another rate: who goes slowly
+    by choice slows nobody else.
+    """
+
+    def __init__(self, recorder: Recorder, quotas: Iterable[Quota]) -> None:
+        known = list(quotas)
         self._recorder = recorder
-        self._calls = (f"{where}:calls", rpm) if rpm else None
-        self._tokens = (f"{where}:tokens", tpm) if tpm else None
+        self._calls = [(f"{one.name}:calls", one.rpm) for one in known if one.rpm]
+        self._tokens = [(f"{one.name}:tokens", one.tpm) for one in known if one.tpm]
 
     async def reserve(self, tokens: int) -> float:
         """Take one call and its tokens; returns the seconds until it may be sent."""
+        drawn = self._recorder.call(lambda to: self._take(to, tokens, calls=1))
+        return await asyncio.wrap_future(drawn)
 
-        def take(connection: Connection) -> float:
-            waits = [
-                rates.take(connection, limit[0], units=units, per_minute=limit[1])
-                for limit, units in ((self._calls, 1), (self._tokens, tokens))
-                if limit is not None
-            ]
-            return max(waits, default=0.0)
+    def settle(self, tokens: int, *, calls: int = 0) -> None:
+        """Take more than was reserved, or give some back if negative."""
+        if (tokens and self._tokens) or (calls and self._calls):
+            self._recorder.call(lambda to: self._take(to, tokens, calls=calls))
 
-        return await asyncio.wrap_future(self._recorder.call(take))
-
-    def settle(self, tokens: int) -> None:
-        """Take more tokens than were reserved, or give some back if negative."""
-        if self._tokens is not None and tokens:
-            key, per_minute = self._tokens
-            self._recorder.call(
-                lambda c: rates.take(c, key, units=tokens, per_minute=per_minute)
-            )
+    def _take(self, connection: Connection, tokens: int, *, calls: int) -> float:
+        drawn = [(limit, calls) for limit in self._calls]
+        drawn += [(limit, tokens) for limit in self._tokens]
+        waits = [
+            rates.take(connection, key, units=units, per_minute=per_minute)
+            for (key, per_minute), units in drawn
+            if units
+        ]
+        return max(waits, default=0.0)
 
 
 def make_pace(
     endpoint: Endpoint, model: str, options: RunOptions, recorder: Recorder
 ) -> Pace:
     """A lane's brakes; its limits are those of all processes over the store."""
-    rpm = options.rpm or endpoint.rpm
-    tpm = options.tpm or endpoint.tpm
-    limited = rpm is not None or tpm is not None
-    where = where_of(endpoint, model)
+    quotas = list(_quotas(where_of(endpoint, model), endpoint, options))
     return Pace(
         concurrency=options.concurrency,
         longest_wait=options.longest_wait,
         backoff=options.backoff,
-        shared=SharedRate(recorder, where, rpm=rpm, tpm=tpm) if limited else None,
+        shared=SharedRate(recorder, quotas) if quotas else None,
     )
+
+
+def _quotas(where: str, endpoint: Endpoint, options: RunOptions) -> Iterator[Quota]:
+    """The endpoint's own limits, what the run may take of it, and the run's quota."""
+    yield from _limited(where, endpoint.rpm, endpoint.tpm)
+    yield from _limited(f"{where}:{options.rpm}", options.rpm, None)
+    yield from _limited(f"{where}:{options.tpm}", None, options.tpm)
+    if options.quota is not None:
+        yield options.quota
+
+
+def _limited(name: str, rpm: int | None, tpm: int | None) -> Iterator[Quota]:
+    if rpm or tpm:
+        yield Quota(name=name, rpm=rpm, tpm=tpm)
 
 
 def where_of(endpoint: Endpoint, model: str) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from aistrale_lab.domain.calls import Answer
 from aistrale_lab.errors import ThrottledError
 from aistrale_lab.lab.asking import Asked
-from aistrale_lab.lab.options import RunOptions
+from aistrale_lab.lab.options import Quota, RunOptions
 from aistrale_lab.server.caller import Caller
 from aistrale_lab.server.money import Money
 from aistrale_lab.settings import ServerSettings
@@ -70,7 +70,8 @@ class Limits:
         used = _used(answer)
         tpm = self._tpm(admission.caller)
         if tpm and used is not None:
-            key, units = f"user:{user_id}:tokens", used - admission.tokens
+            key = f"{_rates_of(admission.caller)}:tokens"
+            units = used - admission.tokens
             self._recorder.call(
                 lambda c: rates.take(c, key, units=units, per_minute=tpm)
             )
@@ -78,17 +79,16 @@ class Limits:
     def shared_out(
         self, caller: Caller, options: RunOptions, lanes: int
     ) -> dict[str, Any]:
-        """The options of an experiment, whose lanes share what the user may use."""
-        settings, chosen = self._settings, options.model_dump(exclude_unset=True)
-        most = {
-            "concurrency": settings.user_concurrency,
-            "rpm": caller.rpm or settings.user_rpm,
-            "tpm": self._tpm(caller),
-        }
-        for name, limit in most.items():
-            if limit is not None:
-                share = max(1, limit // max(1, lanes))
-                chosen[name] = min(getattr(options, name) or share, share)
+        """The options of an experiment, whose lanes share what the user may use.
+
+        They draw on the same rates as the user's calls and other experiments.
+        """
+        chosen = options.model_dump(exclude_unset=True, exclude={"quota"})
+        share = max(1, self._settings.user_concurrency // max(1, lanes))
+        chosen["concurrency"] = min(options.concurrency, share)
+        rpm, tpm = self._rpm(caller), self._tpm(caller)
+        if rpm or tpm:
+            chosen["quota"] = Quota(name=_rates_of(caller), rpm=rpm, tpm=tpm)
         return chosen
 
     async def allot(self, caller: Caller, wanted: Decimal | None) -> "Allotment":
@@ -101,17 +101,16 @@ class Limits:
         return Allotment(share, lambda: loop.call_soon_threadsafe(back))
 
     async def _take(self, admission: "Admission") -> None:
-        caller, tpm = admission.caller, self._tpm(admission.caller)
-        rpm = caller.rpm or self._settings.user_rpm
+        name = _rates_of(admission.caller)
+        rpm, tpm = self._rpm(admission.caller), self._tpm(admission.caller)
         if not rpm and not tpm:
             return
 
         def take(connection: Connection) -> None:
             if rpm:
-                _draw(connection, f"user:{caller.user_id}:calls", 1, rpm, "calls")
+                _draw(connection, f"{name}:calls", 1, rpm, "calls")
             if tpm:
-                key = f"user:{caller.user_id}:tokens"
-                _draw(connection, key, admission.tokens, tpm, "tokens")
+                _draw(connection, f"{name}:tokens", admission.tokens, tpm, "tokens")
 
         await asyncio.wrap_future(self._recorder.call(take))
 
@@ -129,6 +128,9 @@ class Limits:
     def _budget(self, caller: Caller) -> Decimal | None:
         own = caller.budget_usd
         return self._settings.user_budget_usd if own is None else own
+
+    def _rpm(self, caller: Caller) -> int | None:
+        return caller.rpm or self._settings.user_rpm
 
     def _tpm(self, caller: Caller) -> int | None:
         return caller.tpm or self._settings.user_tpm
@@ -158,6 +160,10 @@ class Admission:
         limits, self._limits = self._limits, None
         if limits is not None:
             limits.leave(self, self.answer)
+
+
+def _rates_of(caller: Caller) -> str:
+    return f"user:{caller.user_id}"
 
 
 def _draw(

@@ -1,11 +1,11 @@
-"""Pacing: fixed limits, asked waits, and calls in flight that thin out."""
+"""Pacing: asked waits, and calls in flight that thin out."""
 
 import asyncio
 
 import pytest
 
 from aistrale_lab.domain.chat import RateLimits
-from aistrale_lab.engine.pace import Bucket, LaneEnded, Pace, Parked
+from aistrale_lab.engine.pace import LaneEnded, Pace, Parked
 
 
 class Clock:
@@ -16,28 +16,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def test_a_bucket_lets_a_second_of_burst_through_and_then_paces() -> None:
-    clock = Clock()
-    bucket = Bucket(rate=120, clock=clock)  # two a second
-
-    waits = []
-    for _ in range(4):
-        waits.append(bucket.wait())
-        bucket.take(1)
-
-    assert waits == pytest.approx([0.0, 0.0, 0.5, 1.0])
-
-
-def test_a_bucket_gives_back_what_was_charged_too_much() -> None:
-    clock = Clock()
-    bucket = Bucket(rate=60, clock=clock)
-    bucket.take(10)
-
-    bucket.take(-9)
-
-    assert bucket.wait() == pytest.approx(1.0)
 
 
 async def test_no_more_calls_are_in_flight_than_the_concurrency() -> None:

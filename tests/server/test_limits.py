@@ -11,7 +11,7 @@ from servers.recorded import RecordedServer
 from servers.team import TeamServer
 
 import aistrale_lab as lab
-from aistrale_lab.lab.options import RunOptions
+from aistrale_lab.lab.options import Quota, RunOptions
 from aistrale_lab.server.caller import Caller
 
 PRICED = """
@@ -164,14 +164,45 @@ def test_a_call_that_the_provider_refused_costs_nothing(
     assert good.status_code == 200
 
 
-def experiment(client: httpx2.Client, **options: Any) -> httpx2.Response:
+def begin(client: httpx2.Client, **options: Any) -> httpx2.Response:
     samples = [{"id": f"q{n}", "input": QUESTION, "target": "4"} for n in range(12)]
     task = {"dataset": {"name": "sums", "samples": samples}}
     body = {"task": task | {"config": {"max_tokens": 10}}, "models": ["openai/large"]}
-    begun = client.post("/api/v1/experiments", json={**body, "options": options})
+    return client.post("/api/v1/experiments", json={**body, "options": options})
+
+
+def wait_told(answer: httpx2.Response) -> int:
+    return int(answer.headers.get("retry-after", 0))
+
+
+def follow(client: httpx2.Client, begun: httpx2.Response) -> None:
+    client.get(f"/api/v1/experiments/{begun.json()['id']}/events")
+
+
+def experiment(client: httpx2.Client, **options: Any) -> httpx2.Response:
+    begun = begin(client, **options)
     if begun.status_code == 202:
-        client.get(f"/api/v1/experiments/{begun.json()['id']}/events")
+        follow(client, begun)
     return begun
+
+
+def test_an_experiment_and_calls_share_a_users_rate_and_turns_are_given_back(
+    environment: None, store_url: str, server: RecordedServer
+) -> None:
+    with serving(store_url, user_rpm=2) as team:
+        with team.bearer(team.add_user("ann")) as client:
+            begun = begin(client)
+            while wait_told(beside := ask(client)) < 100:
+                pass
+            with team.bearer(team.add_user("bob")) as other:
+                another = ask(other)
+            client.post(f"/api/v1/experiments/{begun.json()['id']}/cancel")
+            follow(client, begun)
+            after = ask(client)
+
+    assert "2 calls a minute" in beside.json()["error"]["message"]
+    assert another.status_code == 200
+    assert wait_told(after) < 100, "the turns of calls that are not sent are given back"
 
 
 def test_an_experiment_spends_what_is_left_of_the_month(
@@ -213,10 +244,12 @@ def test_the_lanes_of_an_experiment_share_the_users_rates(
         shared_out = team.app.state.limits.shared_out
         ann = Caller(user_id="a", name="ann", admin=False, scopes=frozenset(), rpm=60)
         plain = shared_out(ann, RunOptions(), 3)
-        modest = shared_out(ann, RunOptions(rpm=5, concurrency=2), 3)
+        foreign = Quota(name="user:b")
+        modest = shared_out(ann, RunOptions(rpm=5, concurrency=2, quota=foreign), 3)
 
-    assert plain == {"concurrency": 4, "rpm": 20, "tpm": 3000}
-    assert modest == {"concurrency": 2, "rpm": 5, "tpm": 3000}
+    quota = Quota(name="user:a", rpm=60, tpm=9000)
+    assert plain == {"concurrency": 4, "quota": quota}
+    assert modest == {"concurrency": 2, "rpm": 5, "quota": quota}
 
 
 def test_with_a_budget_a_model_needs_a_price(priced: None, store_url: str) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from aistrale_lab.lab.rates import SharedRate, where_of
+from aistrale_lab.engine.pace import LaneEnded, Pace
+from aistrale_lab.lab.options import Quota, RunOptions
+from aistrale_lab.lab.rates import SharedRate, make_pace, where_of
 from aistrale_lab.runners.base import Endpoint
 from aistrale_lab.store import rates
 from aistrale_lab.store.results import Store
@@ -144,7 +146,7 @@ def assert_nobody_has_anothers(turns: list[float], number: int) -> None:
 async def test_a_call_and_its_tokens_wait_for_the_scarcer_of_both(
     store: Store,
 ) -> None:
-    shared = SharedRate(store.recorder, "here", rpm=RPM, tpm=60)
+    shared = SharedRate(store.recorder, [Quota(name="here", rpm=RPM, tpm=60)])
 
     first = await shared.reserve(30)
     second = await shared.reserve(30)
@@ -154,6 +156,52 @@ async def test_a_call_and_its_tokens_wait_for_the_scarcer_of_both(
     assert first == 0.0
     assert second == pytest.approx(30, abs=1)
     assert third < 7
+
+
+async def test_who_goes_slowly_by_choice_slows_nobody_else(store: Store) -> None:
+    limited = Endpoint(provider="openai", kind="openai", rpm=RPM)
+    slow = make_pace(limited, "m", RunOptions(rpm=1), store.recorder)
+    plain = make_pace(limited, "m", RunOptions(), store.recorder)
+    over = asyncio.Event()
+
+    await slow.acquire(0, over)
+    waiting = asyncio.ensure_future(slow.acquire(0, over))
+    for _ in range(3):
+        await asyncio.wait_for(plain.acquire(0, over), 30)
+
+    assert not waiting.done()
+    over.set()
+    with pytest.raises(LaneEnded):
+        await waiting
+
+
+@pytest.mark.parametrize("how", ["ended", "cancelled", "cancelled at once"])
+async def test_a_turn_that_is_not_used_is_given_back(store: Store, how: str) -> None:
+    def ahead() -> float:
+        return store.recorder.call(
+            lambda c: rates.take(c, "ours:calls", units=0, per_minute=1)
+        ).result()
+
+    quota = Quota(name="ours", rpm=1)
+    pace = Pace(concurrency=9, shared=SharedRate(store.recorder, [quota]))
+    over = asyncio.Event()
+    await pace.acquire(0, over)
+
+    waiting = [asyncio.ensure_future(pace.acquire(0, over)) for _ in range(8)]
+    while how != "cancelled at once" and ahead() < 500:
+        await asyncio.sleep(0.01)
+    over.set()
+    if how != "ended":
+        for one in waiting:
+            one.cancel()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+
+    expected = LaneEnded if how == "ended" else asyncio.CancelledError
+    assert {type(one) for one in ended} == {expected}
+    assert pace.in_flight == 1
+    while ahead() > 60:
+        await asyncio.sleep(0.01)
+    assert ahead() > 0, "the first turn was used"
 
 
 def test_the_name_of_a_limit_tells_no_key() -> None:
