@@ -74,7 +74,9 @@ class Job:
     cause: LabError | None = None
 
     def end(self, stop: Stop, reason: str, cause: LabError | None = None) -> None:
-        """Send no more; calls in flight may finish."""
+        """Send no more; calls in flight may finish. Nothing, if the lane has ended."""
+        if self.progress.ended is not None:
+            return
         if self.stop is None or stop > self.stop:
             self.stop, self.reason, self.cause = stop, reason, cause
         self.lane.over.set()
@@ -91,13 +93,20 @@ class Job:
     @property
     def status(self) -> RunStatus:
         """The state that the run ends in."""
-        progress = self.progress
-        if self.stop not in (None, Stop.DEAD):
-            return RunStatus.INTERRUPTED
+        return self.ending[0]
+
+    @property
+    def ending(self) -> tuple[RunStatus, str | None]:
+        """The state that the run ends in, and why; it may have had all when stopped."""
+        progress, stop, reason = self.progress, self.stop, self.reason
+        if progress.complete and stop not in (Stop.DEAD, Stop.BROKEN):
+            stop, reason = None, None
+        if stop not in (None, Stop.DEAD):
+            return RunStatus.INTERRUPTED, reason
         nothing_worked = progress.failed == progress.done and not progress.skipped
-        if self.stop is Stop.DEAD or (nothing_worked and progress.total):
-            return RunStatus.FAILED
-        return RunStatus.COMPLETED
+        if stop is Stop.DEAD or (nothing_worked and progress.total):
+            return RunStatus.FAILED, reason
+        return RunStatus.COMPLETED, reason
 
 
 async def execute(
@@ -146,8 +155,7 @@ async def _run_lane(job: Job, on_result: OnResult) -> None:
         cause = next(_leaves(broken))
         job.end(Stop.BROKEN, cause.message, cause)
     finally:
-        job.progress.status = job.status
-        job.progress.reason = job.reason
+        job.progress.status, job.progress.reason = job.ending
         job.progress.over_budget = job.stop is Stop.BUDGET
         job.progress.ended = perf_counter()
 

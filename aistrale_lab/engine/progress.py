@@ -55,6 +55,11 @@ class LaneProgress:
             self.output_tokens += found.completion.usage.output_tokens
 
     @property
+    def complete(self) -> bool:
+        """Whether every sample has its row."""
+        return self.skipped + self.done >= self.total
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the lane began."""
         return (self.ended or perf_counter()) - self.began

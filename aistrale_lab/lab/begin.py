@@ -1,6 +1,6 @@
 """Beginning runs that are planned and stored: leased, with what is there left out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -16,6 +16,7 @@ from aistrale_lab.lab.limits import affordable_concurrency
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import LanePlan
 from aistrale_lab.scorers.base import NamedScorer
+from aistrale_lab.store.records import RunRecord
 from aistrale_lab.store.results import Store
 from aistrale_lab.terminal import note
 
@@ -38,8 +39,8 @@ def begin(
     """
     experiment_id = plans[0].spec.experiment_id
     chosen = _within_limits(chosen, lanes=len(plans))
-    begun = _lease(store, plans)
     runs = {run.id: run for run in store.runs_of(experiment_id)}
+    begun = _lease(store, plans, runs)
     progress = {run_id: make_lane(runs[run_id]) for run_id in begun}
     finished = {r: store.finished_keys(r, retry=retry) for r in begun}
     for run_id, keys in finished.items():
@@ -58,8 +59,10 @@ def begin(
     )
 
 
-def _lease(store: Store, plans: Sequence[LanePlan]) -> list[str]:
-    """Take the lease of every run, or of none."""
+def _lease(
+    store: Store, plans: Sequence[LanePlan], runs: Mapping[str, RunRecord]
+) -> list[str]:
+    """Take the lease of every run, or of none: then they are left as they were."""
     begun: list[str] = []
     try:
         for plan in plans:
@@ -67,9 +70,16 @@ def _lease(store: Store, plans: Sequence[LanePlan]) -> list[str]:
             begun.append(plan.spec.run_id)
     except LabError:
         for run_id in begun:
-            store.end_run(run_id, RunStatus.INTERRUPTED, "not begun")
+            _leave(store, runs[run_id])
         raise
     return begun
+
+
+def _leave(store: Store, run: RunRecord) -> None:
+    if run.status in (RunStatus.PENDING, RunStatus.RUNNING):
+        store.end_run(run.id, RunStatus.INTERRUPTED, "not begun")
+    else:
+        store.end_run(run.id, run.status, run.reason)
 
 
 def _within_limits(chosen: RunOptions, *, lanes: int) -> RunOptions:

@@ -231,10 +231,10 @@ class Conductor:
 
     async def _close_runs(self, jobs: Sequence[Job]) -> None:
         """Store how each run ended; without a job it never began."""
-        ended = {job.spec.run_id: (job.status, job.reason) for job in jobs}
+        ended = {job.spec.run_id: job.ending for job in jobs}
         for plan in self.plans:
             run_id = plan.spec.run_id
-            status, reason = ended.get(run_id, (RunStatus.INTERRUPTED, STOPPED))
+            status, reason = ended.get(run_id) or self._unbegun(run_id)
             try:
                 await asyncio.to_thread(self.store.end_run, run_id, status, reason)
             except LabError as error:
@@ -242,3 +242,8 @@ class Conductor:
             self.log.info(
                 "run_ended", run_id=run_id, status=status.value, reason=reason
             )
+
+    def _unbegun(self, run_id: str) -> tuple[RunStatus, str | None]:
+        if self.progress[run_id].complete:
+            return RunStatus.COMPLETED, None
+        return RunStatus.INTERRUPTED, STOPPED

@@ -160,6 +160,30 @@ async def test_cancelling_stops_within_a_second_and_keeps_what_is_done() -> None
     assert job.status is RunStatus.INTERRUPTED
 
 
+async def test_a_lane_that_had_all_its_answers_when_it_was_stopped_is_finished() -> (
+    None
+):
+    quick = make_job(ScriptedRunner(ANSWER), model="quick")
+    last = make_job(ScriptedRunner([0.2, *ANSWER]), samples=SAMPLES[:1])
+    stuck = make_job(ScriptedRunner([60.0, END]), model="stuck")
+    dead = ScriptedRunner([AuthenticationError("bad key", status=401)])
+    jobs = [quick, last, stuck, make_job(dead, model="dead")]
+    shelf = Shelf()
+    running = asyncio.create_task(execute(jobs, shelf.keep))
+    await _until(lambda: sum(job.progress.ended is not None for job in jobs) >= 2)
+
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert [job.ending for job in jobs] == [
+        (RunStatus.COMPLETED, None),
+        (RunStatus.COMPLETED, None),
+        (RunStatus.INTERRUPTED, "stopped"),
+        (RunStatus.FAILED, "AuthenticationError: bad key"),
+    ]
+
+
 async def test_a_second_cancel_does_not_wait_for_the_grace() -> None:
     runner = ScriptedRunner([60.0, END])
     job = make_job(runner)

@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from servers.recorded import RecordedServer
+from sqlalchemy import update
 
 import aistrale_lab as lab
 from aistrale_lab.domain.runs import RunStatus
-from aistrale_lab.errors import NotFoundError
+from aistrale_lab.errors import NotFoundError, StoreError
+from aistrale_lab.store.reading import RUNS
 
 ELSEWHERE = """
 import aistrale_lab as lab, sys
@@ -70,6 +73,22 @@ async def test_a_finished_run_gives_a_handle_that_is_done(
     assert (bad.failed, bad.status) == (experiment.runs[1].failed, RunStatus.FAILED)
     assert "ModelNotFoundError" in bad.recent[0]
     assert server.calls.total() == 20 + bad.failed
+
+
+async def test_what_cannot_be_gone_on_with_is_left_as_it_was(
+    bench: lab.Lab, task: lab.Task
+) -> None:
+    experiment = await bench.run(task, models=["openai/large", "openai/absent"])
+    before = [(run.status, run.reason) for run in experiment.runs]
+    elsewhere = {"host": "elsewhere", "pid": 1}
+    held = update(RUNS).where(RUNS.c.id == experiment.runs[1].id)
+    held = held.values(lease=elsewhere, lease_beat=time.time())
+    bench.store.recorder.call(lambda c: c.execute(held)).result()
+
+    with pytest.raises(StoreError, match="is being executed by process 1 on elsewhere"):
+        bench.start_resume(experiment.id)
+
+    assert [(run.status, run.reason) for run in experiment.runs] == before
 
 
 def test_a_run_of_another_process_is_followed_to_its_end(
