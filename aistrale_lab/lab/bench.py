@@ -175,17 +175,24 @@ class Lab(Workings):
         return score_forecast(self._store, self.run_record(which))
 
     def start_resume(
-        self, which: str, *, failed: bool = False, **options: Any
+        self,
+        which: str,
+        *,
+        failed: bool = False,
+        max_tokens: int | None = None,
+        **options: Any,
     ) -> RunHandle[Experiment]:
         """Send what is missing of an experiment, or of one of its runs.
 
         Missing is a sample without a row, or one whose error was transient or
         followed a dead lane; with `failed` permanent errors are sent again too.
+        `max_tokens` is the limit of answers that were begun without one.
         Raises ConfigError, naming the part, if the dataset's file, a base URL or
         the prompt's meaning changed since.
         """
         runs = self._runs_matching(which)
-        return self._launcher.resume(runs, RunOptions.of(options), failed=failed)
+        chosen = RunOptions.of(options)
+        return self._launcher.resume(runs, chosen, failed=failed, max_tokens=max_tokens)
 
     async def resume(
         self, which: str, *, failed: bool = False, **options: Any

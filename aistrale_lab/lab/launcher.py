@@ -55,7 +55,12 @@ class Launcher(Protocol):
         """What a run would take, and what it could show; see `Lab.plan`."""
 
     def resume(
-        self, runs: Sequence[RunRecord], chosen: RunOptions, *, failed: bool
+        self,
+        runs: Sequence[RunRecord],
+        chosen: RunOptions,
+        *,
+        failed: bool,
+        max_tokens: int | None = None,
     ) -> RunHandle[Experiment]:
         """Send what is missing of runs of one experiment; see `Lab.start_resume`."""
 

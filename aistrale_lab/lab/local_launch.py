@@ -235,7 +235,12 @@ class LocalLauncher:
         return self.resume(runs, chosen, failed=False)
 
     def resume(
-        self, runs: Sequence[RunRecord], chosen: RunOptions, *, failed: bool
+        self,
+        runs: Sequence[RunRecord],
+        chosen: RunOptions,
+        *,
+        failed: bool,
+        max_tokens: int | None = None,
     ) -> RunHandle[Experiment]:
         """Send what is missing of runs of one experiment; see `Lab.start_resume`."""
         task = self._store.load_task(runs[0].experiment_id)
@@ -245,7 +250,7 @@ class LocalLauncher:
         known = dict(self._providers.endpoints(refs, chosen))
         plans = [
             LanePlan(
-                spec=spec_of(run, ref),
+                spec=spec_of(run, ref, max_tokens),
                 endpoint=known[ref],
                 price=self._providers.price(ref, known[ref]),
             )

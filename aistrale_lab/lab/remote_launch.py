@@ -61,9 +61,17 @@ class RemoteLauncher:
         return self._follow(begun)
 
     def resume(
-        self, runs: Sequence[RunRecord], chosen: RunOptions, *, failed: bool
+        self,
+        runs: Sequence[RunRecord],
+        chosen: RunOptions,
+        *,
+        failed: bool,
+        max_tokens: int | None = None,
     ) -> RunHandle[Experiment]:
-        """Have the server send what is missing of runs of one experiment."""
+        """Have the server send what is missing of runs of one experiment.
+
+        How long an answer may be at most, the server says itself.
+        """
         experiment_id = runs[0].experiment_id
         whole = len(runs) == len(self._store.runs_of(experiment_id))
         body = {

@@ -70,13 +70,16 @@ def check_not_another(store: Store, name: str, task: Task, owner: str | None) ->
         )
 
 
-def spec_of(run: RunRecord, ref: ModelRef) -> RunSpec:
-    """The run as it was planned."""
+def spec_of(run: RunRecord, ref: ModelRef, max_tokens: int | None) -> RunSpec:
+    """The run as it was planned; `max_tokens` holds where it says none."""
+    config = GenerateConfig(**run.config)
+    if config.max_tokens is None:
+        config = config.model_copy(update={"max_tokens": max_tokens})
     return RunSpec(
         run_id=run.id,
         experiment_id=run.experiment_id,
         model=ref,
-        config=GenerateConfig(**run.config),
+        config=config,
         params=run.params,
         base_url=run.base_url,
         stream=run.stream,

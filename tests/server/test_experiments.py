@@ -150,6 +150,26 @@ def test_what_is_missing_is_sent_on_request(team: TeamServer, ann: UserRecord) -
     assert elsewhere.status_code == 404
 
 
+def test_what_was_begun_without_a_limit_of_tokens_goes_on_with_the_servers(
+    team: TeamServer, root: UserRecord, provider: ActedServer
+) -> None:
+    samples = tuple(lab.Sample(**told) for told in SUMS)
+    task = lab.Task(dataset=lab.Dataset(name="sums", samples=samples))
+    own = lab.wait(team.bench.run, task, models=["openai/picky"])
+    before = dict(provider.limits)
+
+    with team.browser(root) as client:
+        resumed = client.post(
+            f"{API}/experiments/{own.id}/resume", json={"failed": True}
+        )
+        follow(client, own.id)
+
+    again = {key: n for key, n in provider.limits.items() if before[key] != n}
+    assert resumed.status_code == 202, resumed.text
+    assert set(before.values()) == {None}
+    assert again == {("picky", "What is 7 and 100 ?"): 4096}
+
+
 def test_a_client_that_leaves_disturbs_nothing(
     team: TeamServer, ann: UserRecord
 ) -> None:

@@ -23,11 +23,13 @@ class ActedServer:
     The model's name is its part: `right` adds the numbers of the question, `loud`
     says `text`, `impostor` answers as another model, `slow` adds after `delay` seconds, `stuck` says nothing until the
     server closes, `refused` gives 401, `down` 500, and `picky` gives 400 for a
-    question with 7 in it. `calls` counts the calls of each (model, question).
+    question with 7 in it. `calls` counts the calls of each (model, question), and
+    `limits` are the tokens that each call's answer might have, as the last was asked.
     """
 
     def __init__(self, *, delay: float = 0.2, text: str = "") -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
+        self.limits: dict[tuple[str, str], int | None] = {}
         self.delay = delay
         self.text = text
         self.closing = threading.Event()
@@ -71,6 +73,8 @@ def _handler(server: ActedServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
             model, question = asked["model"], asked["messages"][-1]["content"]
+            limit = asked.get("max_completion_tokens", asked.get("max_tokens"))
+            server.limits[model, question] = limit
             server.arrive(model, question)
             if model == "stuck":
                 server.closing.wait()

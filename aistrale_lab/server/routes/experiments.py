@@ -17,7 +17,13 @@ from aistrale_lab.server.doors import USER, GuardedRoute, door
 from aistrale_lab.server.errors import describe_errors
 from aistrale_lab.server.lanes import lane_object
 from aistrale_lab.server.shapes import Asked, Page
-from aistrale_lab.server.tasks import MAX_BODY, AskedRuns, check_allowed, task_of
+from aistrale_lab.server.tasks import (
+    MAX_BODY,
+    AskedRuns,
+    check_allowed,
+    task_of,
+    within_limit,
+)
 from aistrale_lab.server.told import (
     ID,
     Experiment,
@@ -145,11 +151,15 @@ def cancel(experiment_id: StoredId, request: Request) -> Experiment:
 )
 @door(USER("write"))
 def resume(experiment_id: StoredId, asked: Resumed, request: Request) -> Begun:
-    """Send what is missing, as background work."""
+    """Send what is missing, as background work.
+
+    What was begun without a limit of tokens, such as on the store itself, goes on with
+    the server's.
+    """
     own_experiment(request, experiment_id)
     bench = _bench(request)
     runs = bench.store.runs_of(experiment_id)
-    task = bench.store.load_task(experiment_id)
+    task = within_limit(bench.store.load_task(experiment_id), request)
     check_allowed(task, tuple(dict.fromkeys(run.model for run in runs)), request)
     which = experiment_id
     if asked.run is not None:
@@ -159,7 +169,12 @@ def resume(experiment_id: StoredId, asked: Resumed, request: Request) -> Begun:
     busy = bench.store.owner_of([run.id for run in runs])
     if busy is not None or not bench.attach(experiment_id).done():
         raise ConflictError("it is being executed already")
-    start = partial(bench.start_resume, which, failed=asked.failed)
+    start = partial(
+        bench.start_resume,
+        which,
+        failed=asked.failed,
+        max_tokens=task.config.max_tokens,
+    )
     handle = begin(request, asked.options, start, lanes=len(runs))
     return Begun.under(handle, request)
 
