@@ -22,6 +22,7 @@ from aistrale_lab.lab.listing import ModelList
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import parse_models
 from aistrale_lab.lab.progress import watched
+from aistrale_lab.lab.resuming import SettingsOf, stored_settings
 from aistrale_lab.lab.scoring_again import score_again
 from aistrale_lab.lab.workings import Workings
 from aistrale_lab.pricing import Price
@@ -179,20 +180,20 @@ class Lab(Workings):
         which: str,
         *,
         failed: bool = False,
-        max_tokens: int | None = None,
+        settings: SettingsOf = stored_settings,
         **options: Any,
     ) -> RunHandle[Experiment]:
         """Send what is missing of an experiment, or of one of its runs.
 
         Missing is a sample without a row, or one whose error was transient or
         followed a dead lane; with `failed` permanent errors are sent again too.
-        `max_tokens` is the limit of answers that were begun without one.
+        `settings` says what each run goes on with, or refuses it.
         Raises ConfigError, naming the part, if the dataset's file, a base URL or
         the prompt's meaning changed since.
         """
         runs = self._runs_matching(which)
         chosen = RunOptions.of(options)
-        return self._launcher.resume(runs, chosen, failed=failed, max_tokens=max_tokens)
+        return self._launcher.resume(runs, chosen, failed=failed, settings=settings)
 
     async def resume(
         self, which: str, *, failed: bool = False, **options: Any

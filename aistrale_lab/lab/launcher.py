@@ -12,6 +12,7 @@ from aistrale_lab.lab.forecasting import Basis, Plan
 from aistrale_lab.lab.handle import RunHandle
 from aistrale_lab.lab.listing import ModelList
 from aistrale_lab.lab.options import RunOptions
+from aistrale_lab.lab.resuming import SettingsOf, stored_settings
 from aistrale_lab.pricing import Price
 from aistrale_lab.runners.base import Endpoint
 from aistrale_lab.store.records import RunRecord, Visibility
@@ -60,7 +61,7 @@ class Launcher(Protocol):
         chosen: RunOptions,
         *,
         failed: bool,
-        max_tokens: int | None = None,
+        settings: SettingsOf = stored_settings,
     ) -> RunHandle[Experiment]:
         """Send what is missing of runs of one experiment; see `Lab.start_resume`."""
 

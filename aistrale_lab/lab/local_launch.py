@@ -24,10 +24,12 @@ from aistrale_lab.lab.plan import LanePlan, check_budget, check_task, identity
 from aistrale_lab.lab.provenance import provenance
 from aistrale_lab.lab.providers import Providers
 from aistrale_lab.lab.resuming import (
+    SettingsOf,
     check_not_another,
     check_source,
     check_unchanged,
     spec_of,
+    stored_settings,
 )
 from aistrale_lab.lab.stopping import check_rule
 from aistrale_lab.logs import Log
@@ -240,21 +242,21 @@ class LocalLauncher:
         chosen: RunOptions,
         *,
         failed: bool,
-        max_tokens: int | None = None,
+        settings: SettingsOf = stored_settings,
     ) -> RunHandle[Experiment]:
         """Send what is missing of runs of one experiment; see `Lab.start_resume`."""
         task = self._store.load_task(runs[0].experiment_id)
         check_source(task.dataset)
         scorers = check_task(task)
-        refs = [ModelRef(provider=r.provider, model=r.model_name) for r in runs]
-        known = dict(self._providers.endpoints(refs, chosen))
+        specs = [spec_of(run, settings) for run in runs]
+        known = dict(self._providers.endpoints([s.model for s in specs], chosen))
         plans = [
             LanePlan(
-                spec=spec_of(run, ref, max_tokens),
-                endpoint=known[ref],
-                price=self._providers.price(ref, known[ref]),
+                spec=spec,
+                endpoint=known[spec.model],
+                price=self._providers.price(spec.model, known[spec.model]),
             )
-            for run, ref in zip(runs, refs, strict=True)
+            for spec in specs
         ]
         check_unchanged(runs, plans)
         check_rule(chosen, task, plans)

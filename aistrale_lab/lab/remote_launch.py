@@ -21,6 +21,7 @@ from aistrale_lab.lab.launcher import Order
 from aistrale_lab.lab.listing import ModelList
 from aistrale_lab.lab.mirror import Mirror
 from aistrale_lab.lab.options import RunOptions
+from aistrale_lab.lab.resuming import SettingsOf, stored_settings
 from aistrale_lab.lab.team import Team
 from aistrale_lab.store.exchange import export_lines
 from aistrale_lab.store.records import RunRecord
@@ -66,11 +67,11 @@ class RemoteLauncher:
         chosen: RunOptions,
         *,
         failed: bool,
-        max_tokens: int | None = None,
+        settings: SettingsOf = stored_settings,
     ) -> RunHandle[Experiment]:
         """Have the server send what is missing of runs of one experiment.
 
-        How long an answer may be at most, the server says itself.
+        What may be asked, the server says itself.
         """
         experiment_id = runs[0].experiment_id
         whole = len(runs) == len(self._store.runs_of(experiment_id))

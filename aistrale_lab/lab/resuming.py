@@ -1,7 +1,7 @@
 """What must hold before more is sent for a run that exists already."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from aistrale_lab.domain.chat import GenerateConfig
 from aistrale_lab.domain.runs import RunSpec, RunStatus
 from aistrale_lab.domain.tasks import Dataset, ModelRef, Task
 from aistrale_lab.engine.datasets import reload
-from aistrale_lab.errors import ConfigError, LabError
+from aistrale_lab.errors import ConfigError, LabError, ValidationError
 from aistrale_lab.lab.endpoints import recorded_url
 from aistrale_lab.lab.plan import LanePlan
 from aistrale_lab.runners.recordings import RecordedAnswer, load_records
@@ -17,6 +17,9 @@ from aistrale_lab.store.records import RunRecord
 from aistrale_lab.store.results import Store
 
 AGAIN = "start a new run instead"
+
+SettingsOf = Callable[[RunRecord], GenerateConfig]
+"""The settings that a stored run goes on with; raises ConfigError if it may not."""
 
 
 def check_source(dataset: Dataset) -> None:
@@ -70,15 +73,21 @@ def check_not_another(store: Store, name: str, task: Task, owner: str | None) ->
         )
 
 
-def spec_of(run: RunRecord, ref: ModelRef, max_tokens: int | None) -> RunSpec:
-    """The run as it was planned; `max_tokens` holds where it says none."""
-    config = GenerateConfig(**run.config)
-    if config.max_tokens is None:
-        config = config.model_copy(update={"max_tokens": max_tokens})
+def stored_settings(run: RunRecord) -> GenerateConfig:
+    """The settings that a run was planned with."""
+    return GenerateConfig(**run.config)
+
+
+def spec_of(run: RunRecord, settings: SettingsOf) -> RunSpec:
+    """The run as it was planned, with its settings as they may be sent."""
+    try:
+        config = settings(run)
+    except ValidationError as error:
+        raise ValidationError(f"run {run.id}: {error.message}") from None
     return RunSpec(
         run_id=run.id,
         experiment_id=run.experiment_id,
-        model=ref,
+        model=ModelRef(provider=run.provider, model=run.model_name),
         config=config,
         params=run.params,
         base_url=run.base_url,

@@ -18,9 +18,11 @@ from aistrale_lab.server.allowed import (
     limited,
     providers_of,
 )
+from aistrale_lab.lab.plan import configure
 from aistrale_lab.server.caller import caller_of
 from aistrale_lab.server.shapes import Asked
 from aistrale_lab.store.listing import is_seen
+from aistrale_lab.store.records import RunRecord
 
 Fingerprint = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 """What a stored dataset is named by."""
@@ -68,8 +70,13 @@ def task_of(asked: AskedRuns, request: Request) -> Task:
         **{name: getattr(asked.task, name) for name in _PLAIN},
     )
     task = within_limit(task, request)
-    check_allowed(task, asked.models, request)
+    check_allowed(task, asked.models, request, lanes=lanes_of(task, asked.models))
     return task
+
+
+def lanes_of(task: Task, models: tuple[str, ...]) -> int:
+    """How many runs a task makes of so many models."""
+    return len(models) * prod(map(len, task.sweep.values()))
 
 
 def within_limit(task: Task, request: Request) -> Task:
@@ -78,7 +85,9 @@ def within_limit(task: Task, request: Request) -> Task:
     return task.model_copy(update={"config": limited(task.config, most)})
 
 
-def check_allowed(task: Task, models: tuple[str, ...], request: Request) -> None:
+def check_allowed(
+    task: Task, models: tuple[str, ...], request: Request, *, lanes: int
+) -> None:
     """Raise ValidationError for what a user may not have the bench run."""
     providers = providers_of(request.app.state.bench.settings)
     most = request.app.state.settings.max_tokens
@@ -90,16 +99,22 @@ def check_allowed(task: Task, models: tuple[str, ...], request: Request) -> None
     for sample in task.dataset:
         if not isinstance(sample.input, str):
             check_contents(sample.input)
-    points = 1
-    for name, values in task.sweep.items():
-        points *= max(1, len(values))
-        if name == "max_tokens" and any(type(v) is not int or v > most for v in values):
-            raise ValidationError(f"sweep.max_tokens: an answer may have {most} tokens")
-        if name.startswith("extra"):
-            raise ValidationError(f"sweep.{name}: cannot be swept here")
-    calls = prod((len(task.dataset), task.epochs, len(models), points))
+    calls = prod((len(task.dataset), task.epochs, lanes))
     if calls > MOST_CALLS:
         raise ValidationError(f"{calls:,} calls are asked; {MOST_CALLS:,} are allowed")
+    for name, values in task.sweep.items():
+        for value in values:
+            _check_point(task.config, name, value, most)
+
+
+def settings_of(run: RunRecord, request: Request) -> GenerateConfig:
+    """What a stored run may be gone on with: anybody may have pushed it.
+
+    Raises ValidationError for what a user may not have the bench run.
+    """
+    settings = request.app.state.bench.settings
+    check_model(run.model, providers_of(settings))
+    return limited(GenerateConfig(**run.config), request.app.state.settings.max_tokens)
 
 
 def check_scorer(text: str) -> None:
@@ -107,6 +122,17 @@ def check_scorer(text: str) -> None:
     spec = parse_spec(text)
     if spec.scorer == "json" and spec.argument not in (None, "valid"):
         raise ValidationError("scorers: json here takes no file, only json:valid")
+
+
+def _check_point(config: GenerateConfig, name: str, value: Any, most: int) -> None:
+    """Refuse what a call may not ask, said by the sweep."""
+    point = configure(config, {name: value})
+    try:
+        within = limited(point, most)
+    except ValidationError as error:
+        raise ValidationError(f"sweep.{name}: {error.message}") from None
+    if within != point:
+        raise ValidationError(f"sweep.{name}: say how many tokens, at most {most}")
 
 
 def _dataset_of(asked: AskedTask, request: Request) -> Dataset:

@@ -353,6 +353,12 @@ def test_what_is_wrong_is_said_by_field(
         (asked(task={"config": {"max_tokens": 10**6}}), "max_tokens"),
         (asked(task={"sweep": {"max_tokens": [5, 10**6]}}), "sweep.max_tokens"),
         (asked(task={"sweep": {"extra.n": [100]}}), "sweep.extra.n"),
+        (asked(task={"sweep": {"extra": [{"n": 100}]}}), "sweep.extra"),
+        (asked(task={"sweep": {"max_tokens": [None]}}), "sweep.max_tokens"),
+        (
+            asked(task={"sweep": {"tools": [[{"type": "web_search"}]]}}),
+            "sweep.tools: config.tools: a tool is of type 'function'",
+        ),
         (asked(task={"config": {"extra": {"n": 100}}}), "config.extra"),
         (asked(task={"sweep": {"seed": list(range(200_000))}}), "calls are asked"),
         (asked(task={"prompt": {"user": "{{ secret }}"}}), "secret"),

@@ -1,7 +1,6 @@
 """Experiments: listed, started, cancelled, resumed, shared, and their summaries."""
 
 from functools import partial
-from math import prod
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -21,6 +20,8 @@ from aistrale_lab.server.tasks import (
     MAX_BODY,
     AskedRuns,
     check_allowed,
+    lanes_of,
+    settings_of,
     task_of,
     within_limit,
 )
@@ -110,7 +111,7 @@ def start(asked: AskedExperiment, request: Request) -> Begun:
         owner=caller_of(request).user_id,
         visibility=asked.visibility,
     )
-    lanes = len(asked.models) * prod(map(len, task.sweep.values()))
+    lanes = lanes_of(task, asked.models)
     handle = begin(request, asked.options, start, lanes=lanes)
     return Begun.under(handle, request)
 
@@ -160,7 +161,8 @@ def resume(experiment_id: StoredId, asked: Resumed, request: Request) -> Begun:
     bench = _bench(request)
     runs = bench.store.runs_of(experiment_id)
     task = within_limit(bench.store.load_task(experiment_id), request)
-    check_allowed(task, tuple(dict.fromkeys(run.model for run in runs)), request)
+    models = tuple(dict.fromkeys(run.model for run in runs))
+    check_allowed(task, models, request, lanes=len(runs))
     which = experiment_id
     if asked.run is not None:
         which = next((r.id for r in runs if r.id == asked.run), "")
@@ -173,7 +175,7 @@ def resume(experiment_id: StoredId, asked: Resumed, request: Request) -> Begun:
         bench.start_resume,
         which,
         failed=asked.failed,
-        max_tokens=task.config.max_tokens,
+        settings=partial(settings_of, request=request),
     )
     handle = begin(request, asked.options, start, lanes=len(runs))
     return Begun.under(handle, request)
