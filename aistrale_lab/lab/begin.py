@@ -16,6 +16,7 @@ from aistrale_lab.lab.limits import affordable_concurrency
 from aistrale_lab.lab.options import RunOptions
 from aistrale_lab.lab.plan import LanePlan
 from aistrale_lab.scorers.base import NamedScorer
+from aistrale_lab.store.charges import charge
 from aistrale_lab.store.records import RunRecord
 from aistrale_lab.store.results import Store
 from aistrale_lab.terminal import note
@@ -40,6 +41,7 @@ def begin(
     experiment_id = plans[0].spec.experiment_id
     chosen = _within_limits(chosen, lanes=len(plans))
     runs = {run.id: run for run in store.runs_of(experiment_id)}
+    _charge(store, experiment_id, plans)
     begun = _lease(store, plans, runs)
     progress = {run_id: make_lane(runs[run_id]) for run_id in begun}
     finished = {r: store.finished_keys(r, retry=retry) for r in begun}
@@ -73,6 +75,14 @@ def _lease(
             _leave(store, runs[run_id])
         raise
     return begun
+
+
+def _charge(store: Store, experiment_id: str, plans: Sequence[LanePlan]) -> None:
+    """What is sent for an experiment is paid by whoever owns it."""
+    owner = store.get_experiment(experiment_id).owner
+    if owner is not None:
+        runs = [plan.spec.run_id for plan in plans]
+        store.recorder.call(lambda c: charge(c, runs, owner)).result()
 
 
 def _leave(store: Store, run: RunRecord) -> None:

@@ -86,8 +86,6 @@ class LocalLauncher:
         plans = self._providers.plan(order, endpoints, new_id())
         check_rule(order.options, order.task, plans)
         origin = cells.told_origin(self._settings.notebook)
-        if origin is None and order.owner:
-            origin = {"for_user": order.owner}
         self._add(order, plans, same, origin)
         return self._launch(order.task, plans, scorers, order.options)
 

@@ -19,6 +19,7 @@ from aistrale_lab.domain.calls import Answer
 from aistrale_lab.domain.chat import Message, Usage
 from aistrale_lab.errors import StoreError
 from aistrale_lab.store.call_spool import CallSpool, rows_in
+from aistrale_lab.store.charges import is_paid_by
 from aistrale_lab.store.reading import RUNS
 from aistrale_lab.store.recorder import Waiter, tell
 from aistrale_lab.store.results import Store
@@ -116,12 +117,12 @@ class Calls:
         return Spent(total, [_question(row) for row in self._read(unknown)])
 
     def spent_in_runs(self, user_id: str, since: datetime) -> Decimal:
-        """What answers have cost, begun since then, in runs started for a user here."""
+        """What answers have cost, begun since then, in runs that a user pays."""
         cost = RESULTS.c.cost_usd
         statement = (
             select(cost, func.count().label("answers"))
             .join(RUNS, RUNS.c.id == RESULTS.c.run_id)
-            .where(RUNS.c.origin["for_user"].as_string() == user_id)
+            .where(is_paid_by(user_id))
             .where(RESULTS.c.started_at >= since, cost.is_not(None))
             .group_by(cost)
         )

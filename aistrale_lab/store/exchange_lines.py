@@ -18,7 +18,7 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from types import GenericAlias
 from typing import Annotated, Any
 
@@ -52,6 +52,9 @@ VERSION = 1
 BIGGEST = 2**31 - 1
 """What PostgreSQL's integers hold."""
 
+MOST_USD = 10**12
+"""What an answer may cost, so that sums can be made."""
+
 
 def _whole(value: Any) -> Any:
     """JSON without lone surrogates, which no database takes."""
@@ -76,9 +79,13 @@ def _checked_price(value: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _plain(value: str) -> str:
-    """A number as exact text; anything else would spoil every sum."""
-    if not Decimal(value).is_finite():
-        raise ValueError("not a number")
+    """An amount as exact text; anything else would spoil every sum."""
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        raise ValueError("not a number") from None
+    if not 0 <= amount <= MOST_USD:
+        raise ValueError(f"USD from 0 to {MOST_USD:,}")
     return value
 
 
@@ -86,15 +93,15 @@ Text = Annotated[str, AfterValidator(clean)]
 Id = Annotated[str, Field(pattern=r"^[0-9a-z]{14}$")]
 Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 Json = Annotated[dict[str, Any], AfterValidator(_whole)]
-Whole = Annotated[int, Field(ge=-BIGGEST, le=BIGGEST)]
 Count = Annotated[int, Field(ge=0, le=BIGGEST)]
 Real = Annotated[float, Field(allow_inf_nan=False)]
-Cost = Annotated[str, Field(pattern=r"^-?[0-9.Ee+-]{1,40}$"), AfterValidator(_plain)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Cost = Annotated[str, Field(pattern=r"^[0-9.Ee+-]{1,40}$"), AfterValidator(_plain)]
 
 _TYPES: Mapping[type, Any] = {
     str: Text,
-    int: Whole,
-    float: Real,
+    int: Count,
+    float: Amount,
     bool: bool,
     bytes: Annotated[bytes, BeforeValidator(base64.b64decode)],
     datetime: Moment,
@@ -173,7 +180,7 @@ ResultLine = _line_of(
     cost_usd=Cost | None,
     attempts=Count,
     failed_attempts=_several(_line_of("AttemptLine", ATTEMPTS)),
-    scores=_several(_line_of("ScoreLine", SCORES)),
+    scores=_several(_line_of("ScoreLine", SCORES, value=Real | None)),
 )
 
 

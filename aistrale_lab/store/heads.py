@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, insert, select
 from aistrale_lab.domain.tasks import Dataset, Sample, Task
 from aistrale_lab.errors import ValidationError
 from aistrale_lab.store import datasets
+from aistrale_lab.store.charges import without_payer
 from aistrale_lab.store.merging import Merged, merge_run
 from aistrale_lab.store.reading import EXPERIMENTS, RUNS, experiment_of
 from aistrale_lab.store.results import Store
@@ -54,7 +55,8 @@ class Head:
 def put_head(store: Store, head: Head) -> Merged:
     """Put dataset, experiment and runs in, as far as they are not there.
 
-    A sender's experiment becomes their own, and a path of their machine is forgotten.
+    A sender's experiment becomes their own; a path of their machine, and who pays for a
+    run, is forgotten.
     Raises ValidationError if something else has one of the ids, NotFoundError or
     ForbiddenError if the sender may not change what is there.
     """
@@ -108,8 +110,16 @@ def _put(connection: Connection, head: Head, dataset: Dataset) -> Merged:
     else:
         _check_same(found, head)
     _check_runs(connection, head)
-    runs = sum(merge_run(connection, run.model_dump()) for run in head.runs)
+    runs = sum(merge_run(connection, _run_row(run, head)) for run in head.runs)
     return Merged(datasets=known is None, experiments=found is None, runs=runs)
+
+
+def _run_row(run: Any, head: Head) -> dict[str, Any]:
+    """A run as it is put in: who pays for it is not the sender's to say."""
+    row: dict[str, Any] = run.model_dump()
+    if head.sender is not None:
+        row["origin"] = without_payer(row["origin"])
+    return row
 
 
 def _check_same(found: Row[Any], head: Head) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, tuple_, update
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.values import Value
 from aistrale_lab.store import leases
+from aistrale_lab.store.charges import charged
 from aistrale_lab.store.exchange_lines import KEY
 from aistrale_lab.store.reading import EXPERIMENTS, RUNS, utc
 from aistrale_lab.store.writing import (
@@ -49,25 +50,31 @@ class Merged(Value):
 
 
 def merge_results(
-    connection: Connection, experiment_id: str, lines: Sequence[Any]
+    connection: Connection,
+    experiment_id: str,
+    lines: Sequence[Any],
+    *,
+    trusted: bool = True,
 ) -> Merged:
     """Put a group of result lines in; of the same sample the newer outcome counts.
 
     The older one stays among the attempts. Scores go with the outcome that they judge;
     of two scores of the same outcome the one that comes counts. Merges of the same
-    experiment take turns.
+    experiment take turns. Of who is not `trusted` nothing replaces an outcome that
+    somebody paid for here.
     """
     _take_turns(connection, experiment_id)
     came = _newest_of_each(lines)
     attempts = _add_attempts(connection, came)
     stored = _by_key(connection, RESULTS, list(came))
+    paid = set() if trusted else _paid(connection, stored)
     fresh, newer, older = [], [], []
     for key, line in came.items():
         if key not in stored:
             fresh.append(line)
-        elif utc(stored[key][0]["started_at"]) < line.started_at:
+        elif key not in paid and utc(stored[key][0]["started_at"]) < line.started_at:
             newer.append(line)
-        elif utc(stored[key][0]["started_at"]) > line.started_at:
+        elif utc(stored[key][0]["started_at"]) != line.started_at:
             older.append(line)
         elif stored[key][0]["attempts"] < line.attempts:
             _count_attempts(connection, key, line.attempts)
@@ -117,6 +124,16 @@ def _moment(run: Any) -> tuple[float, int]:
     finished: datetime | None = run["finished_at"]
     begun = run["status"] == RunStatus.RUNNING
     return utc(finished).timestamp() if finished else 0.0, int(begun)
+
+
+def _paid(connection: Connection, stored: dict[Key, list[Row]]) -> set[Key]:
+    """The outcomes that count in what somebody spent."""
+    runs = charged(connection, list({run_id for run_id, _, _ in stored}))
+    return {
+        key
+        for key, rows in stored.items()
+        if key[0] in runs and rows[0]["cost_usd"] is not None
+    }
 
 
 def _newest_of_each(lines: Sequence[Any]) -> dict[Key, Any]:

@@ -109,6 +109,9 @@ class Merger:
         group, self._results = self._results, []
         if group:
             write = partial(
-                merge_results, experiment_id=self._head.experiment.id, lines=group
+                merge_results,
+                experiment_id=self._head.experiment.id,
+                lines=group,
+                trusted=self._head.sender is None,
             )
             self._merged += self._store.recorder.call(write).result()

@@ -13,12 +13,8 @@ from servers.team import TeamServer
 import aistrale_lab as lab
 from aistrale_lab.lab.options import Quota, RunOptions
 from aistrale_lab.server.caller import Caller
+from tests.server.conftest import PRICED
 
-PRICED = """
-[prices."openai/large"]
-input_mtok = 0
-output_mtok = 10000
-"""
 QUESTION = "What is 2 + 2?"
 
 
@@ -26,12 +22,6 @@ QUESTION = "What is 2 + 2?"
 def serving(store_url: str, **settings: Any) -> Iterator[TeamServer]:
     with lab.Lab.open(store_url) as bench, TeamServer(bench, **settings) as team:
         yield team
-
-
-@pytest.fixture
-def priced(environment: None, tmp_path: Path) -> None:
-    """A token that `openai/large` says costs a cent."""
-    (tmp_path / "aistrale.toml").write_text(PRICED)
 
 
 def ask(client: httpx2.Client, *, tokens: int = 10, **more: Any) -> httpx2.Response:
