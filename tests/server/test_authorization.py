@@ -17,6 +17,7 @@ from servers.team import PASSWORD, TeamServer
 import aistrale_lab as lab
 from aistrale_lab.domain.chat import GenerateConfig
 from aistrale_lab.domain.tasks import Dataset, Sample, Task
+from aistrale_lab.server.caller import SCOPES
 from aistrale_lab.server.doors import OPEN, routes_of
 from aistrale_lab.settings import Settings
 from aistrale_lab.store.accounts import UserRecord
@@ -166,6 +167,23 @@ MATRIX: dict[tuple[Method, Path], Row] = {
     ("POST", "/api/v1/exchange"): signed_in(422),
 }
 
+WRITE = {
+    ("POST", "/api/v1/experiments"),
+    ("PATCH", "/api/v1/experiments/{experiment_id}"),
+    ("POST", "/api/v1/experiments/{experiment_id}/cancel"),
+    ("POST", "/api/v1/experiments/{experiment_id}/resume"),
+    ("POST", "/api/v1/datasets"),
+    ("POST", "/api/v1/exchange"),
+}
+INFERENCE = {
+    ("POST", "/api/v1/inference"),
+    ("GET", "/api/v1/models"),
+    ("POST", "/v1/chat/completions"),
+    ("GET", "/v1/models"),
+}
+WHATEVER = {("GET", "/openapi.json"), ("GET", "/api/v1/users/me")}
+"""What takes a scope of its own, or none; all else that a token may do takes `read`."""
+
 QUERY = {
     "/runs/{run_id}/sample": {"id": "q1"},
     "/compare": {"baseline": "{run_id}", "candidate": "{other_run_id}"},
@@ -281,3 +299,24 @@ def test_each_may_do_what_the_matrix_says_and_no_more(
             found[name] = ask(client, route, ids, f"new{next(number)}").status_code
 
     assert replace(MATRIX[route], **found) == MATRIX[route]
+
+
+def test_a_token_without_the_scope_of_a_route_is_refused(
+    team: TeamServer, number: Iterator[int]
+) -> None:
+    """S32: so that each takes the one scope that is meant, and no other is enough."""
+    owner = team.add_user(f"user{next(number)}")
+    ids = things_of(team, owner)
+    needed = {r: "read" for r in MATRIX if MATRIX[r].token != 403}
+    needed |= dict.fromkeys(WRITE, "write") | dict.fromkeys(INFERENCE, "inference")
+    passed = set()
+    for scope in SCOPES:
+        with team.bearer(owner, frozenset({scope})) as client:
+            passed |= {
+                (route, scope)
+                for route in needed.keys() - OPEN_ROUTES - WHATEVER
+                if scope != needed[route]
+                and ask(client, route, ids, "").status_code != 403
+            }
+
+    assert not passed
