@@ -18,7 +18,7 @@ Run = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Run:
-    """Writes a prompt set and a test, and runs it in a process of its own."""
+    """Writes a prompt set and a test, and runs it; notebooks in a process of their own."""
     lines = [
         {"input": f"What is {n} + {n}? Give only the number.", "target": str(2 * n)}
         for n in range(10, 50)
@@ -30,7 +30,9 @@ def run(pytester: pytest.Pytester) -> Run:
         pytester.makepyfile(body)
         unused = UNUSED if "--nbval" in options else (*UNUSED, "nbval")
         plain = [word for name in unused for word in ("-p", f"no:{name}")]
-        return pytester.runpytest_subprocess(*plain, *options)
+        if "--nbval" in options:
+            return pytester.runpytest_subprocess(*plain, *options)
+        return pytester.runpytest_inprocess(*plain, *options)
 
     return run
 
