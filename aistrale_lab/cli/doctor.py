@@ -43,9 +43,9 @@ def doctor(showing: Showing) -> Exit:
         emit_json(found)
     else:
         emit_blocks(_blocks(found))
-    if store["fault"] is not None:
+    if store["fault"] is not None and store["url"] is not None:
         return Exit.BROKEN
-    return Exit.USAGE if fault is not None else Exit.DONE
+    return Exit.USAGE if fault or store["fault"] else Exit.DONE
 
 
 def _settings() -> tuple[Settings | None, str | None]:

@@ -106,7 +106,10 @@ def parse_url(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        raise ConfigError(f"the store's URL is malformed; possible: {FORMS}") from None
+        meant = f" (meant sqlite:///{text}?)" if _may_be_path(text) else ""
+        raise ConfigError(
+            f"the store's URL is malformed{meant}; possible: {FORMS}"
+        ) from None
     if url.drivername not in DRIVERS:
         raise ConfigError(f"no store for {url.drivername!r}; possible: {FORMS}")
     url = url.set(drivername=DRIVERS[url.drivername])
@@ -119,6 +122,11 @@ def parse_url(text: str) -> URL:
         raise ConfigError(f"the store's URL names no database; possible: {FORMS}")
     check_driver(url)
     return url
+
+
+def _may_be_path(text: str) -> bool:
+    """Whether a text that is no URL tells no password either."""
+    return bool(text) and not set(text) & set(":@")
 
 
 def shown(url: URL) -> str:

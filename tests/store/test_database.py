@@ -26,7 +26,10 @@ from tests.store.conftest import RUN, add_run
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "malformed; possible: sqlite:///FILE"),
+        ("", "malformed; possible: sqlite:///FILE"),
+        ("postgresql:me:pw123@host", "malformed; possible: sqlite:///FILE"),
+        ("s.db", r"malformed \(meant sqlite:///s.db\?\); possible: sqlite:///FILE"),
+        ("/srv/s.db", r"meant sqlite:////srv/s.db\?"),
         ("mysql://root:pw123@h/x", "no store for 'mysql'; possible: sqlite:///FILE"),
         ("sqlite://store.db", "three slashes"),
         ("sqlite://", "names no file"),
