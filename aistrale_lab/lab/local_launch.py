@@ -25,6 +25,7 @@ from aistrale_lab.lab.provenance import provenance
 from aistrale_lab.lab.providers import Providers
 from aistrale_lab.lab.resuming import (
     SettingsOf,
+    check_is_asked,
     check_not_another,
     check_source,
     check_unchanged,
@@ -81,7 +82,7 @@ class LocalLauncher:
         if not order.fresh:
             earlier = self._store.find_experiment(same, order.owner)
             if earlier is not None:
-                return self._continue(earlier, order.options)
+                return self._continue(earlier, order)
             check_not_another(self._store, order.name, order.task, order.owner)
         plans = self._providers.plan(order, endpoints, new_id())
         check_rule(order.options, order.task, plans)
@@ -221,10 +222,11 @@ class LocalLauncher:
         return await self._providers.list_models()
 
     def _continue(
-        self, earlier: ExperimentRecord, chosen: RunOptions
+        self, earlier: ExperimentRecord, order: Order
     ) -> RunHandle[Experiment]:
         """A finished experiment as it is, an unfinished one resumed; says which."""
         runs = self._store.runs_of(earlier.id)
+        check_is_asked(earlier, runs, order.task, order.models)
         if all(run.status is RunStatus.COMPLETED for run in runs):
             note(
                 f"experiment {earlier.id} is finished: nothing is sent "
@@ -232,7 +234,7 @@ class LocalLauncher:
             )
             return self.attach(earlier.id)
         note(f"resuming experiment {earlier.id}: only what is missing is sent")
-        return self.resume(runs, chosen, failed=False)
+        return self.resume(runs, order.options, failed=False)
 
     def resume(
         self,

@@ -53,8 +53,14 @@ def parse_models(models: Iterable[str] | str) -> list[ModelRef]:
 
 
 def expand_sweep(task: Task) -> list[tuple[dict[str, Any], GenerateConfig]]:
-    """Each point of the sweep with its settings; one point without a sweep."""
+    """Each point of the sweep with its settings; one point without a sweep.
+
+    Raises ValidationError for a parameter without a value, or with a wrong one.
+    """
     names = list(task.sweep)
+    for name in names:
+        if not task.sweep[name]:
+            raise ValidationError(f"sweep.{name}: no value to try: name one, or more")
     points = [
         dict(zip(names, values, strict=True))
         for values in product(*(task.sweep[name] for name in names))

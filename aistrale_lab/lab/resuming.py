@@ -8,12 +8,13 @@ from typing import Any
 from aistrale_lab.domain.chat import GenerateConfig
 from aistrale_lab.domain.runs import RunSpec, RunStatus
 from aistrale_lab.domain.tasks import Dataset, ModelRef, Task
+from aistrale_lab.domain.values import fingerprint
 from aistrale_lab.engine.datasets import reload
 from aistrale_lab.errors import ConfigError, LabError, ValidationError
 from aistrale_lab.lab.endpoints import recorded_url
-from aistrale_lab.lab.plan import LanePlan
+from aistrale_lab.lab.plan import LanePlan, expand_sweep
 from aistrale_lab.runners.recordings import RecordedAnswer, load_records
-from aistrale_lab.store.records import RunRecord
+from aistrale_lab.store.records import ExperimentRecord, RunRecord
 from aistrale_lab.store.results import Store
 
 AGAIN = "start a new run instead"
@@ -71,6 +72,30 @@ def check_not_another(store: Store, name: str, task: Task, owner: str | None) ->
             f"{', '.join(changed)}; fresh=True starts a new one, or give it "
             "another name"
         )
+
+
+def check_is_asked(
+    earlier: ExperimentRecord,
+    runs: Sequence[RunRecord],
+    task: Task,
+    models: Sequence[ModelRef],
+) -> None:
+    """An experiment that was pushed may say that it is another; raises ConfigError."""
+    stored = Task.model_validate({**earlier.task, "dataset": task.dataset})
+    same = earlier.dataset == task.dataset.fingerprint
+    same = same and stored.fingerprint == task.fingerprint
+    configs = [_print(config) for _, config in expand_sweep(task)]
+    asked = {(str(ref), one) for ref in models for one in configs}
+    planned = {(run.model, _print(stored_settings(run))) for run in runs}
+    if not (same and planned <= asked):
+        raise ConfigError(
+            f"the experiment {earlier.id} says that it asks the same, and asks "
+            "something else; fresh=True starts a new one"
+        )
+
+
+def _print(config: GenerateConfig) -> str:
+    return fingerprint(config.model_dump(mode="json", exclude_none=True))
 
 
 def stored_settings(run: RunRecord) -> GenerateConfig:

@@ -89,6 +89,13 @@ async def test_another_task_is_another_experiment(
     assert server.calls.total() == 60
 
 
+def test_a_parameter_without_a_value_is_refused(bench: lab.Lab, task: lab.Task) -> None:
+    swept = task.model_copy(update={"sweep": {"temperature": ()}})
+
+    with pytest.raises(ConfigError, match="sweep.temperature: no value"):
+        bench.start(swept, models=["openai/large"])
+
+
 async def test_epochs_and_sweeps_multiply(
     bench: lab.Lab, task: Task, server: RecordedServer
 ) -> None:

@@ -355,6 +355,7 @@ def test_what_is_wrong_is_said_by_field(
         (asked(task={"sweep": {"extra.n": [100]}}), "sweep.extra.n"),
         (asked(task={"sweep": {"extra": [{"n": 100}]}}), "sweep.extra"),
         (asked(task={"sweep": {"max_tokens": [None]}}), "sweep.max_tokens"),
+        (asked(task={"sweep": {"temperature": []}}), "sweep.temperature: no value"),
         (
             asked(task={"sweep": {"tools": [[{"type": "web_search"}]]}}),
             "sweep.tools: config.tools: a tool is of type 'function'",

@@ -79,6 +79,28 @@ def test_a_pushed_run_is_gone_on_with_only_within_the_servers_limits(
     assert server.calls.total() == before + 2, "only what the last run lacks was sent"
 
 
+def test_a_pushed_experiment_that_says_it_is_another_is_not_gone_on_with(
+    make: Make, team: TeamServer, ann: UserRecord, server: RecordedServer
+) -> None:
+    made = make("openai/absent")
+    (experiment,) = of_kind(made, "experiment")
+    (dataset,) = of_kind(made, "dataset")
+    task = {**experiment["task"], "dataset": dataset["fingerprint"]}
+    asked = {"task": task, "models": ["openai/absent"]}
+    of_kind(made, "run")[0]["config"]["max_tokens"] = 10**6
+    before = server.calls.total()
+    with team.bearer(ann) as client:
+        assert push(client, made).status_code == 200
+        refused = client.post(f"{API}/experiments", json=asked)
+        fresh = client.post(f"{API}/experiments", json={**asked, "fresh": True})
+        client.get(f"{API}/experiments/{fresh.json()['id']}/events")
+
+    assert refused.status_code == 422
+    assert "asks something else" in refused.json()["error"]["message"]
+    assert fresh.status_code == 202 and fresh.json()["id"] != experiment["id"]
+    assert server.calls.total() > before, "what is new is sent"
+
+
 def ask(client: httpx2.Client) -> httpx2.Response:
     """A call that costs a cent, and can cost ten."""
     asked = {"model": "openai/large", "inputs": "What is 2 + 2?"}
