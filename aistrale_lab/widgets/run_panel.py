@@ -333,7 +333,10 @@ class RunPanel(View):
         self.progress = {**now, "said": self._said(handle, ended)}
         if not ended:
             return
-        self.show(**self._ending(handle))
+        with self._acting:
+            if handle is not self.handle:  # an act turned to another run meanwhile
+                return
+            self.show(**self._ending(handle))
         self.refresh_static()
 
     def _said(self, handle: RunHandle[Experiment], ended: bool) -> str:
