@@ -19,8 +19,9 @@ class Traced:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        method, headers = scope["method"], Headers(scope=scope)
-        with self._telemetry.request(method, scope["path"], headers) as span:
+        method, scheme, path = (scope[name] for name in ("method", "scheme", "path"))
+        headers = Headers(scope=scope)
+        with self._telemetry.request(method, scheme, path, headers) as span:
 
             async def send_and_see(message: Message) -> None:
                 if message["type"] == "http.response.start":

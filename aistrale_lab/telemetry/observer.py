@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from time import perf_counter
 from typing import Any
 
 from opentelemetry import trace
@@ -19,6 +20,7 @@ from aistrale_lab.telemetry.requests import (
     ServedRequest,
     caller_context,
     described,
+    make_durations,
     method_name,
 )
 
@@ -45,7 +47,9 @@ class Telemetry:
         self.tracer = traces.get_tracer(SCOPE)
         self.clean = lru_cache(REMEMBERED)(partial(redact, secrets=secrets))
         self.close = close
-        self._instruments = Instruments(metrics.get_meter(SCOPE), self.clean)
+        meter = metrics.get_meter(SCOPE)
+        self._instruments = Instruments(meter, self.clean)
+        self._durations = make_durations(meter)
 
     def lane(self, endpoint: Endpoint) -> LaneCalls | None:
         """Who watches the calls to an endpoint; None if no model is asked there."""
@@ -80,16 +84,26 @@ class Telemetry:
 
     @contextmanager
     def request(
-        self, method: str, path: str, headers: Mapping[str, str]
+        self, method: str, scheme: str, path: str, headers: Mapping[str, str]
     ) -> Iterator[ServedRequest]:
-        """A span around a request to a server, in the trace that its headers tell."""
+        """A span around a request to a server, in the trace that its headers tell.
+
+        How long it took is measured too.
+        """
         # a path is the client's own word: it is cleaned, but not remembered
-        known = described(method, path, self.clean.__wrapped__)
-        within = caller_context(headers)
+        known = described(method, scheme, path, self.clean.__wrapped__)
+        within, began = caller_context(headers), perf_counter()
         with self.span(
             method_name(method), known, kind=SpanKind.SERVER, context=within
         ) as span:
-            yield ServedRequest(span, method)
+            served = ServedRequest(span, method, scheme)
+            try:
+                yield served
+            except BaseException as error:
+                served.broke_off(error)
+                raise
+            finally:
+                self._durations.record(perf_counter() - began, served.measured)
 
     @contextmanager
     def span(

@@ -10,6 +10,7 @@ from servers.observed import Observed, observed
 from servers.team import TeamServer
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+DURATION = "http.server.request.duration"
 TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
 
 
@@ -52,6 +53,7 @@ def test_a_call_is_a_child_of_its_request_in_the_trace_of_the_caller(
         "http.route": "/api/v1/inference",
         "http.response.status_code": 200,
         "url.path": "/api/v1/inference",
+        "url.scheme": "http",
     }
 
 
@@ -65,6 +67,32 @@ def test_a_request_that_no_route_takes_has_no_name_of_the_clients(
     seen.wait_for("GET", "HTTP")
     assert sorted(span.name for span in seen.spans) == ["GET", "HTTP"]
     assert [span.parent for span in seen.spans] == [None, None]
+    measured = [dict(point.attributes) for point in seen.points(DURATION)]
+    methods = sorted(point["http.request.method"] for point in measured)
+    assert methods == ["GET", "_OTHER"]
+    assert not any("http.route" in point for point in measured)
+
+
+def test_how_long_requests_take_is_measured_by_route_and_status(
+    traced: TeamServer, seen: Observed
+) -> None:
+    with traced.visitor() as client:
+        client.get("/health?k=secret")
+        client.get("/api/v1/models")
+
+    seen.wait_for("GET /health", "GET /api/v1/models")
+    found = {point.attributes["http.route"]: point for point in seen.points(DURATION)}
+    assert {route: dict(point.attributes) for route, point in found.items()} == {
+        route: {
+            "http.request.method": "GET",
+            "http.route": route,
+            "http.response.status_code": status,
+            "url.scheme": "http",
+        }
+        for route, status in (("/health", 200), ("/api/v1/models", 401))
+    }
+    assert found["/health"].count == 1
+    assert found["/health"].explicit_bounds[0] == 0.005
 
 
 def test_a_failed_request_and_its_line_in_the_log_bear_the_same_ids(
