@@ -7,10 +7,11 @@ from typing import Any
 import httpx2
 import pytest
 from servers.acted import ActedServer
-from servers.team import TeamServer
+from servers.team import TeamServer, serving
 
 import aistrale_lab as lab
 from aistrale_lab.store.accounts import UserRecord
+from aistrale_lab.store.leases import DIED
 
 API = "/api/v1"
 SUMS = [
@@ -381,3 +382,48 @@ def test_what_the_bench_refuses_is_said_and_nothing_is_sent(
     assert answer.status_code == 422, answer.text
     assert said in answer.json()["error"]["message"]
     assert listed["items"] == []
+
+
+def test_a_run_of_one_server_is_stopped_through_another_which_outlives_the_first(
+    provider: ActedServer, postgres_url: str
+) -> None:
+    provider.delay = 60
+    slow = asked("openai/slow", options={"retries": 0})
+    with lab.Lab.open(postgres_url) as bench, TeamServer(bench) as second:
+        with (
+            second.bearer(second.add_user("ann")) as here,
+            serving(postgres_url) as (program, url),
+        ):
+            token = {"authorization": here.headers["authorization"]}
+            with httpx2.Client(base_url=url, headers=token, timeout=60) as there:
+                ids = [
+                    there.post(f"{API}/experiments", json=slow | {"fresh": True})
+                    for _ in range(2)
+                ]
+                stopped, killed = (answer.json()["id"] for answer in ids)
+                here.post(f"{API}/experiments/{stopped}/cancel")
+                heard = follow(there, stopped)
+                with there.stream("GET", f"{API}/experiments/{killed}/events") as told:
+                    lines = told.iter_lines()
+                    assert next(lines) == "event: lanes"
+                    program.kill()
+                    with pytest.raises(httpx2.TransportError):
+                        list(lines)
+            program.wait(60)
+            found = {one: standing(here, one) for one in (stopped, killed)}
+            provider.delay = 0
+            resumed = here.post(f"{API}/experiments/{killed}/resume", json={})
+            ended = follow(here, killed)
+
+            assert heard[-1] == ("end", {"failure": None})
+            assert found[stopped] == ("interrupted", "stopped")
+            assert found[killed] == ("interrupted", DIED)
+            assert resumed.status_code == 202, resumed.text
+            assert ended[-1] == ("end", {"failure": None})
+            assert standing(here, killed) == ("completed", None)
+
+
+def standing(client: httpx2.Client, experiment_id: str) -> tuple[str, str | None]:
+    """State and reason of an experiment's only run."""
+    (run,) = get(client, f"/experiments/{experiment_id}")["runs"]
+    return run["status"], run["reason"]
