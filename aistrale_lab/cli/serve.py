@@ -5,9 +5,8 @@ from importlib.util import find_spec
 from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit
-from aistrale_lab.cli.showing import open_lab
+from aistrale_lab.cli.showing import open_own_lab
 from aistrale_lab.errors import ConfigError
-from aistrale_lab.lab.team import is_server
 from aistrale_lab.store.accounts import Accounts
 from aistrale_lab.terminal import note
 
@@ -30,9 +29,7 @@ def serve(host: str, port: int, showing: Showing) -> Exit:
     check_extra()
     from aistrale_lab.server import serving
 
-    with open_lab(showing) as lab:
-        if is_server(lab.store_url):
-            raise ConfigError("a server over a server is none: name a database")
+    with open_own_lab(showing, what="a server") as lab:
         if not Accounts(lab.store).list():
             note("nobody can sign in yet: aistrale user add NAME --admin")
         if host not in LOOPBACK:

@@ -6,11 +6,25 @@ from aistrale_lab.cli.output import emit_table
 from aistrale_lab.cli.tables import make_blocks, make_table
 from aistrale_lab.errors import ConfigError, NotFoundError
 from aistrale_lab.lab.bench import Lab
+from aistrale_lab.lab.team import is_server
+from aistrale_lab.settings import load_settings
 
 
 def open_lab(showing: Showing) -> Lab:
     """The bench over the store that was asked for."""
     check_store(showing)
+    return Lab.open(showing.store)
+
+
+def open_own_lab(showing: Showing, *, what: str) -> Lab:
+    """The bench over a database; raises ConfigError over a server's URL."""
+    check_store(showing)
+    url = showing.store or load_settings().store
+    if is_server(url):
+        raise ConfigError(
+            f"{what} needs the database itself, and {url} is a server: name the "
+            "database with --store, where the server runs"
+        )
     return Lab.open(showing.store)
 
 

@@ -7,7 +7,7 @@ from aistrale_lab.cli.exits import Exit
 from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit, emit_json
 from aistrale_lab.cli.serve import check_extra
-from aistrale_lab.cli.showing import open_lab
+from aistrale_lab.cli.showing import open_own_lab
 from aistrale_lab.errors import ConfigError
 from aistrale_lab.store.accounts import Accounts
 
@@ -17,7 +17,7 @@ def add(name: str, showing: Showing, *, admin: bool, from_stdin: bool) -> Exit:
     check_extra()
     from aistrale_lab.server.passwords import Passwords, check_password
 
-    with open_lab(showing) as lab:
+    with open_own_lab(showing, what="adding a user") as lab:
         accounts = Accounts(lab.store)
         accounts.check_free(name)
         password = _read_password() if from_stdin else _ask_password(name)
@@ -33,7 +33,7 @@ def add(name: str, showing: Showing, *, admin: bool, from_stdin: bool) -> Exit:
 
 def list_users(showing: Showing) -> Exit:
     """Print the users by name."""
-    with open_lab(showing) as lab:
+    with open_own_lab(showing, what="the list of users") as lab:
         users = Accounts(lab.store).list()
     if showing.json:
         emit_json([user.model_dump(mode="json") for user in users])

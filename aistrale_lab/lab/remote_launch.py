@@ -147,7 +147,7 @@ class RemoteLauncher:
 
     def place(self, ref: ModelRef, chosen: RunOptions) -> NoReturn:
         """Refuse: no call is made from here."""
-        self._refuse("one-off calls, which go to its /v1 in OpenAI's API")
+        self._refuse("prices of its own; `plan` asks the server what calls cost")
 
     def conduct(
         self,

@@ -2,20 +2,23 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import SecretStr
 
+from aistrale_lab import errors
 from aistrale_lab.errors import (
+    BudgetError,
     ConfigError,
     ConflictError,
     ForbiddenError,
     LabError,
     NotFoundError,
     NotSignedInError,
+    RunnerError,
     StoreError,
     ThrottledError,
     ValidationError,
@@ -77,51 +80,44 @@ class Team:
     def get(self, path: str, **params: Any) -> Any:
         """What a path answers; raises LabError."""
         given = {name: value for name, value in params.items() if value is not None}
-        with self._faults():
-            return self._checked(self._client.get(path, params=given)).json()
+        with self.faults():
+            return self.checked(self._client.get(path, params=given)).json()
 
     def post(self, path: str, body: Any = None) -> Any:
         """What a path answers to a body; raises LabError."""
-        with self._faults():
-            return self._checked(self._client.post(path, json=body)).json()
+        with self.faults():
+            return self.checked(self._client.post(path, json=body)).json()
 
     def send(self, path: str, lines: Iterable[str | bytes]) -> Any:
         """What a path answers to lines, which are sent as they are made."""
         content = (one if isinstance(one, bytes) else one.encode() for one in lines)
-        with self._faults():
-            return self._checked(self._client.post(path, content=content)).json()
+        with self.faults():
+            return self.checked(self._client.post(path, content=content)).json()
 
     def lines(self, path: str, **params: Any) -> Iterator[str]:
         """The lines that a path answers with, as they come."""
         given = {name: value for name, value in params.items() if value is not None}
         with (
-            self._faults(),
+            self.faults(),
             self._client.stream("GET", path, params=given) as answer,
         ):
             if answer.is_error:
                 answer.read()
-            self._checked(answer)
+            self.checked(answer)
             yield from _split(answer.iter_text())
+
+    def open_async(self) -> "AsyncTeam":
+        """The same server for what belongs to an event loop, which closes it."""
+        return AsyncTeam(self, httpx2.AsyncClient(**self._options))
 
     async def events(self, path: str) -> AsyncIterator[tuple[str, Any]]:
         """The events of a path, each with its name, as they come."""
-        name = ""
-        with self._faults():
-            async with (
-                httpx2.AsyncClient(**self._options) as client,
-                client.stream("GET", path) as answer,
-            ):
-                if answer.is_error:
-                    await answer.aread()
-                self._checked(answer)
-                async for line in answer.aiter_lines():
-                    if line.startswith("event: "):
-                        name = line.removeprefix("event: ")
-                    elif line.startswith("data: "):
-                        yield name, json.loads(line.removeprefix("data: "))
+        async with contextlib.aclosing(self.open_async()) as team:
+            async for event in team.events("GET", path):
+                yield event
 
     @contextlib.contextmanager
-    def _faults(self) -> Iterator[None]:
+    def faults(self) -> Iterator[None]:
         """The network's faults as StoreError: the server is where things are kept."""
         try:
             yield
@@ -131,7 +127,7 @@ class Team:
         except ValueError as error:
             raise StoreError(f"{self.url} answers what is no JSON") from error
 
-    def _checked(self, answer: httpx2.Response) -> httpx2.Response:
+    def checked(self, answer: httpx2.Response) -> httpx2.Response:
         """The answer, if it is a good one; raises LabError, in the server's words."""
         if answer.is_success:
             return answer
@@ -140,27 +136,79 @@ class Team:
                 f"{self.url} does not know the token in {TOKEN}, or no longer; "
                 f"{_how(self.url)}"
             )
-        message = f"{self.url}: {_message_of(answer)}"
-        if answer.status_code == 429:
-            after = answer.headers.get("retry-after", "1")
-            seconds = float(after) if after.isdigit() else 1.0
-            raise ThrottledError(message, retry_after=seconds)
-        raise ERRORS.get(answer.status_code, StoreError)(message)
+        after = answer.headers.get("retry-after", "")
+        seconds = float(after) if after.isdigit() else None
+        raise self.error_of(_fault_of(answer), retry_after=seconds)
+
+    def error_of(
+        self, fault: Mapping[str, Any], *, retry_after: float | None = None
+    ) -> LabError:
+        """What the server says went wrong, of the class that it would have here."""
+        message = f"{self.url}: {_message_of(fault)}"
+        kind = getattr(errors, str(fault.get("error_type")), None)
+        if isinstance(kind, type) and issubclass(kind, RunnerError):
+            return kind(message, retry_after=retry_after)
+        if fault["status_code"] == 402:
+            return BudgetError(message, retry_after=retry_after)
+        if fault["status_code"] == 429:
+            return ThrottledError(message, retry_after=retry_after or 1.0)
+        return ERRORS.get(fault["status_code"], StoreError)(message)
+
+
+class AsyncTeam:
+    """A team's server for one event loop. Close it."""
+
+    def __init__(self, team: Team, client: httpx2.AsyncClient) -> None:
+        self._team = team
+        self._client = client
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def post(self, path: str, body: Any) -> Any:
+        """What a path answers to a body; raises LabError."""
+        with self._team.faults():
+            answer = await self._client.post(path, json=body)
+            return self._team.checked(answer).json()
+
+    async def events(
+        self, method: str, path: str, body: Any = None
+    ) -> AsyncIterator[tuple[str, Any]]:
+        """The events that are answered, each with its name, as they come."""
+        name = ""
+        with self._team.faults():
+            async with self._client.stream(method, path, json=body) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                self._team.checked(answer)
+                async for line in answer.aiter_lines():
+                    if line.startswith("event: "):
+                        name = line.removeprefix("event: ")
+                    elif line.startswith("data: "):
+                        yield name, json.loads(line.removeprefix("data: "))
 
 
 def _how(url: str) -> str:
     return f"make a token at {url} (Account, Tokens) and set {TOKEN} to it"
 
 
-def _message_of(answer: httpx2.Response) -> str:
-    """What the server says is wrong, field by field where it says so."""
+def _fault_of(answer: httpx2.Response) -> dict[str, Any]:
+    """The fault that an answer tells, or its status alone: a proxy knows no more."""
+    status = {"status_code": answer.status_code}
     try:
         fault = answer.json()["error"]
-        fields = fault.get("fields") or ()
-        told = [f"{one['field']}: {one['message']}" for one in fields]
-        return "; ".join(told) or str(fault["message"])
+        return {**fault, "message": str(fault["message"])} | status
     except (ValueError, KeyError, TypeError, AttributeError):
-        return f"it answered with status {answer.status_code}"
+        said = f"it answered with status {answer.status_code}"
+        return {"message": said} | status
+
+
+def _message_of(fault: Mapping[str, Any]) -> str:
+    """What the server says is wrong, field by field where it says so."""
+    fields = fault.get("fields") or ()
+    told = [f"{one['field']}: {one['message']}" for one in fields]
+    return "; ".join(told) or str(fault["message"])
 
 
 def _split(texts: Iterable[str]) -> Iterator[str]:

@@ -11,8 +11,10 @@ from aistrale_lab.lab.handle import RunHandle
 from aistrale_lab.lab.launcher import Launcher
 from aistrale_lab.lab.local_launch import LocalLauncher
 from aistrale_lab.lab.mirror import Mirror, open_team
+from aistrale_lab.lab.own_answering import OwnAnswering
 from aistrale_lab.lab.remote_launch import RemoteLauncher
 from aistrale_lab.lab.team import Team, is_server
+from aistrale_lab.lab.team_answering import TeamAnswering
 from aistrale_lab.logs import Log
 from aistrale_lab.settings import Settings, load_settings
 from aistrale_lab.store.batches import Batches
@@ -49,7 +51,12 @@ class Workings:
             else LocalLauncher(store, settings, log, self._engine, telemetry)
         )
         self._asking = Asking(
-            self._engine, self._launcher.place, store.recorder, telemetry
+            self._engine,
+            (
+                TeamAnswering(remote[0])
+                if remote
+                else OwnAnswering(self._launcher.place, store.recorder, telemetry)
+            ),
         )
 
     @classmethod

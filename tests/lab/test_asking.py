@@ -255,7 +255,7 @@ async def test_two_benches_over_one_store_share_the_limits_of_an_endpoint(
         ("nowhere/x", "hello", {}, UnknownProviderError, "known providers: embedded"),
         ("echo", "hello", {}, ValidationError, "provider/model"),
         ("embedded/echo", [], {}, ValidationError, "no message"),
-        ("embedded/echo", [{"role": "king"}], {}, ValidationError, "content"),
+        ("embedded/echo", [{"role": "king"}], {}, ValidationError, "role"),
         ("embedded/echo", "hello", {"max_tokens": 0}, ValidationError, "max_tokens"),
         ("embedded/echo", "hello", {"warmth": 1}, ValidationError, "warmth"),
     ],

@@ -122,10 +122,11 @@ def test_push_and_pull_speak_to_the_server(
     assert (pulled["inserted"], pulled["from"]) == (9, served.url)
 
 
-def test_a_server_is_not_served_again(
+def test_what_needs_the_database_is_refused_over_a_server(
     elsewhere: None, served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = answer(["serve", "--store", served.url])
+    for command in ("serve", "user list", "user add eve --admin"):
+        code = answer([*command.split(), "--store", served.url])
 
-    assert code == 2
-    assert "a server over a server" in capsys.readouterr().err
+        assert code == 2
+        assert "needs the database itself" in capsys.readouterr().err

@@ -6,19 +6,26 @@ from pathlib import Path
 import pytest
 from servers.acted import ActedServer
 from servers.team import TeamServer
+from sqlalchemy import select
 
 import aistrale_lab as lab
+from aistrale_lab.domain.calls import Answer
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.domain.tasks import Dataset, Sample, Task
 from aistrale_lab.errors import (
+    BudgetError,
     ConfigError,
     ForbiddenError,
+    InvalidRequestError,
+    LabError,
     NotFoundError,
     NotSignedInError,
     StoreError,
     ValidationError,
 )
+from aistrale_lab.lab.asking import Keep
 from aistrale_lab.store.accounts import UserRecord
+from aistrale_lab.store.calls import CALLS
 
 MODELS = ["openai/right", "openai/picky"]
 
@@ -239,6 +246,59 @@ def test_what_the_server_refuses_is_said_in_its_words(
         bench.start(task, ["elsewhere/model"])
     with pytest.raises(ConfigError, match="batches, which need a store"):
         bench.conduct(nothing(), so_far=lambda: None, handle_id="x", lanes=[])
+
+
+async def test_a_model_is_asked_there_as_here(bench: lab.Lab, team: TeamServer) -> None:
+    kept: list[Answer] = []
+    question = "What is 2 and 40 ?"
+
+    answer = await bench.ask(
+        "openai/right", question, {"max_tokens": 9}, keep=keep(kept)
+    )
+    *pieces, last = [one async for one in bench.stream("openai/right", question)]
+
+    assert isinstance(last, Answer)
+    assert answer.text == last.text == "".join(one.text for one in pieces) == "42"
+    assert kept == [answer]
+    assert answer.config.max_tokens == 9
+    assert answer.usage.output_tokens and answer.timing.duration
+    recorded = team.bench.store.read(select(CALLS.c.id))
+    assert {row.id for row in recorded} == {answer.id, last.id}
+
+
+async def test_a_call_that_fails_there_fails_as_here(bench: lab.Lab) -> None:
+    kept: list[Answer] = []
+
+    for model, kind in [("picky", InvalidRequestError), ("refused", LabError)]:
+        with pytest.raises(kind):
+            await bench.ask(f"openai/{model}", "What is 7 and 1 ?", keep=keep(kept))
+        with pytest.raises(kind):
+            async for _ in bench.stream(f"openai/{model}", "What is 7 and 1 ?"):
+                raise AssertionError("no piece comes")
+    with pytest.raises(ValidationError, match="unknown provider"):
+        await bench.ask("elsewhere/model", "Hello?")
+
+    assert [one.error_type for one in kept][0] == "InvalidRequestError"
+    with pytest.raises(ConfigError, match="no prices of its own"):
+        bench.price("openai/right")
+
+
+async def test_money_that_is_spent_there_is_a_budget_here(
+    bench: lab.Lab, team: TeamServer, ann: UserRecord, task: Task
+) -> None:
+    team.app.state.accounts.change(ann.id, {"budget_usd": "0"})
+
+    with pytest.raises(BudgetError):
+        await bench.ask("openai/right", "What is 2 and 40 ?")
+    with pytest.raises(BudgetError):
+        await bench.run(task, MODELS)
+
+
+def keep(kept: list[Answer]) -> Keep:
+    async def taken(answer: Answer) -> None:
+        kept.append(answer)
+
+    return taken
 
 
 async def nothing() -> None:
