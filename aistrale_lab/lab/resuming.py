@@ -10,7 +10,7 @@ from aistrale_lab.domain.runs import RunSpec, RunStatus
 from aistrale_lab.domain.tasks import Dataset, ModelRef, Task
 from aistrale_lab.domain.values import fingerprint
 from aistrale_lab.engine.datasets import reload
-from aistrale_lab.errors import ConfigError, LabError, ValidationError
+from aistrale_lab.errors import ConfigError, LabError
 from aistrale_lab.lab.endpoints import recorded_url
 from aistrale_lab.lab.plan import LanePlan, expand_sweep
 from aistrale_lab.runners.recordings import RecordedAnswer, load_records
@@ -105,15 +105,11 @@ def stored_settings(run: RunRecord) -> GenerateConfig:
 
 def spec_of(run: RunRecord, settings: SettingsOf) -> RunSpec:
     """The run as it was planned, with its settings as they may be sent."""
-    try:
-        config = settings(run)
-    except ValidationError as error:
-        raise ValidationError(f"run {run.id}: {error.message}") from None
     return RunSpec(
         run_id=run.id,
         experiment_id=run.experiment_id,
         model=ModelRef(provider=run.provider, model=run.model_name),
-        config=config,
+        config=settings(run),
         params=run.params,
         base_url=run.base_url,
         stream=run.stream,

@@ -16,6 +16,7 @@ from aistrale_lab.lab.asking import Asked
 from aistrale_lab.lab.options import Quota, RunOptions
 from aistrale_lab.server.caller import Caller
 from aistrale_lab.server.money import Money
+from aistrale_lab.server.work import Work
 from aistrale_lab.settings import ServerSettings
 from aistrale_lab.store import rates
 from aistrale_lab.store.recorder import Recorder
@@ -91,12 +92,22 @@ class Limits:
             chosen["quota"] = Quota(name=_rates_of(caller), rpm=rpm, tpm=tpm)
         return chosen
 
-    async def allot(self, caller: Caller, wanted: Decimal | None) -> "Allotment":
-        """What an experiment may cost of the user's month; raises BudgetError."""
+    def most_of(self, caller: Caller, work: Work) -> Decimal | None:
+        """USD that work can cost; None if nobody knows, or the user has no budget."""
+        return None if self._budget(caller) is None else work.most(self._money.price)
+
+    async def allot(
+        self, caller: Caller, wanted: Decimal | None, most: Decimal | None
+    ) -> "Allotment":
+        """What an experiment may cost of the user's month; raises BudgetError.
+
+        No more is set aside than is wanted, nor than it can cost at `most`.
+        """
         budget, loop = self._budget(caller), asyncio.get_running_loop()
-        if budget is None:
+        if budget is None or most == 0:
             return Allotment(wanted, lambda: None)
-        share = await self._money.allot(caller.user_id, budget, wanted)
+        asked = min((n for n in (wanted, most) if n is not None), default=None)
+        share = await self._money.allot(caller.user_id, budget, asked)
         back = partial(self._money.give_back, caller.user_id, share)
         return Allotment(share, lambda: loop.call_soon_threadsafe(back))
 

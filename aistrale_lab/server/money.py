@@ -16,6 +16,9 @@ from aistrale_lab.store.calls import Calls, Question
 FRESH = 10.0
 """Seconds after which it is asked anew what other processes have spent meanwhile."""
 
+SOON = 15.0
+"""Seconds after which what is set aside may have been given back."""
+
 MOST_PRICES = 1_000
 
 
@@ -52,35 +55,27 @@ class Money:
         max_tokens: int,
     ) -> Decimal:
         """Set aside what a call can cost; raises BudgetError if that is too much."""
-        price = await run_in_threadpool(self._price, model)
+        price = await run_in_threadpool(self.price, model)
         if price is None:
             raise BudgetError(f"you have a budget, and {model} has no price")
         most = price.bound(messages, max_tokens)
         purse = await self._purse(user_id)
-        left = budget - purse.spent - purse.reserved
-        if most > left:
-            raise BudgetError(
-                f"of your {budget} USD a month {max(left, Decimal(0))} USD are left, "
-                f"and this call may cost {most} USD",
-                retry_after=_until_next_month(),
-            )
+        if most > budget - purse.spent - purse.reserved:
+            raise _refusal(budget, purse, f"this call may cost {most} USD", most)
         purse.reserved += most
         return most
 
     async def allot(
         self, user_id: str, budget: Decimal, wanted: Decimal | None
     ) -> Decimal:
-        """Set aside what an experiment may cost: what is wanted, or all that is left.
+        """Set aside what an experiment may cost: what is wanted, as far as it is left.
 
-        Raises BudgetError if nothing is.
+        None wants all. Raises BudgetError if nothing is left.
         """
         purse = await self._purse(user_id)
         left = budget - purse.spent - purse.reserved
         if left <= 0:
-            raise BudgetError(
-                f"of your {budget} USD a month none are left",
-                retry_after=_until_next_month(),
-            )
+            raise _refusal(budget, purse, "an experiment may cost more")
         share = left if wanted is None else min(wanted, left)
         purse.reserved += share
         return share
@@ -119,19 +114,32 @@ class Money:
     def _most(self, question: Question) -> Decimal:
         """A provider or a price may have been taken out of the settings since."""
         try:
-            price = self._price(question.model)
+            price = self.price(question.model)
         except ConfigError:
             return Decimal(0)
         if price is None:
             return Decimal(0)
         return price.bound(question.messages, question.max_tokens or 0)
 
-    def _price(self, model: str) -> Price | None:
+    def price(self, model: str) -> Price | None:
+        """What the model's calls cost, if anybody told; raises ConfigError."""
         if model not in self._prices:
             if len(self._prices) >= MOST_PRICES:
                 self._prices.clear()
             self._prices[model] = self._bench.price(model)
         return self._prices[model]
+
+
+def _refusal(
+    budget: Decimal, purse: _Purse, asked: str, most: Decimal = Decimal(0)
+) -> BudgetError:
+    """Why there is no money: it is spent, or only set aside for what is under way."""
+    unspent = max(budget - purse.spent, Decimal(0))
+    told = f"of your {budget} USD a month {unspent} USD are left, "
+    if purse.reserved and unspent and most <= unspent:
+        told += f"{purse.reserved} USD of them set aside for what is under way, "
+        return BudgetError(f"{told}and {asked}; try again soon", retry_after=SOON)
+    return BudgetError(f"{told}and {asked}", retry_after=_until_next_month())
 
 
 def _month() -> datetime:

@@ -70,13 +70,9 @@ def task_of(asked: AskedRuns, request: Request) -> Task:
         **{name: getattr(asked.task, name) for name in _PLAIN},
     )
     task = within_limit(task, request)
-    check_allowed(task, asked.models, request, lanes=lanes_of(task, asked.models))
+    lanes = len(asked.models) * prod(map(len, task.sweep.values()))
+    check_allowed(task, asked.models, request, lanes=lanes)
     return task
-
-
-def lanes_of(task: Task, models: tuple[str, ...]) -> int:
-    """How many runs a task makes of so many models."""
-    return len(models) * prod(map(len, task.sweep.values()))
 
 
 def within_limit(task: Task, request: Request) -> Task:
@@ -114,7 +110,11 @@ def settings_of(run: RunRecord, request: Request) -> GenerateConfig:
     """
     settings = request.app.state.bench.settings
     check_model(run.model, providers_of(settings))
-    return limited(GenerateConfig(**run.config), request.app.state.settings.max_tokens)
+    most = request.app.state.settings.max_tokens
+    try:
+        return limited(GenerateConfig(**run.config), most)
+    except ValidationError as error:
+        raise ValidationError(f"run {run.id}: {error.message}") from None
 
 
 def check_scorer(text: str) -> None:

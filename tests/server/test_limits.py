@@ -215,6 +215,35 @@ def test_an_experiment_spends_what_is_left_of_the_month(
     assert statuses([call, next_process, other]) == [402, 402, 402]
 
 
+def test_an_experiment_sets_aside_no_more_than_it_can_cost(
+    priced: None, store_url: str, server: RecordedServer
+) -> None:
+    """Its twelve answers can cost 1.20 USD; a call a tenth of one for each ten tokens."""
+    server.delay, server.notice_at = 60.0, 1
+    samples = [{"id": f"q{n}", "input": QUESTION} for n in range(12)]
+    task = {"dataset": {"name": "sums", "samples": samples}}
+    body = {"task": task | {"config": {"max_tokens": 10}}, "models": ["openai/large"]}
+    with serving(store_url, user_budget_usd="1.35") as team:
+        with team.bearer(team.add_user("ann")) as client:
+            begun = client.post("/api/v1/experiments", json=body)
+            assert begun.status_code == 202 and server.reached.wait(60)
+            server.delay = 0.0
+            calls = [ask(client, tokens=n) for n in (10, 100, 200)]
+            path = f"/api/v1/experiments/{begun.json()['id']}"
+            client.post(f"{path}/cancel")
+            client.get(f"{path}/events")
+
+    assert statuses(calls) == [200, 402, 402]
+    soon, never = calls[1:]
+    assert "1.34 USD are left, 1.2 USD of them set aside" in said(soon)
+    assert soon.headers["retry-after"] == "15"
+    assert "1.34 USD are left, and this call may cost 2 USD" in said(never)
+
+
+def said(answer: httpx2.Response) -> str:
+    return str(answer.json()["error"]["message"])
+
+
 def test_what_an_experiment_did_not_spend_is_given_back(
     priced: None, store_url: str, server: RecordedServer
 ) -> None:

@@ -1,6 +1,7 @@
 """Experiments: listed, started, cancelled, resumed, shared, and their summaries."""
 
 from functools import partial
+from itertools import product
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,6 +11,7 @@ from aistrale_lab.analysis.summary import run_objects
 from aistrale_lab.errors import ConflictError, NotFoundError
 from aistrale_lab.lab.bench import Lab
 from aistrale_lab.lab.handle import RunHandle
+from aistrale_lab.lab.plan import expand_sweep
 from aistrale_lab.server.background import begin
 from aistrale_lab.server.caller import caller_of
 from aistrale_lab.server.doors import USER, GuardedRoute, door
@@ -20,7 +22,6 @@ from aistrale_lab.server.tasks import (
     MAX_BODY,
     AskedRuns,
     check_allowed,
-    lanes_of,
     settings_of,
     task_of,
     within_limit,
@@ -34,6 +35,7 @@ from aistrale_lab.server.told import (
     seen_experiment,
     tell,
 )
+from aistrale_lab.server.work import Work
 from aistrale_lab.store.listing import page_of_experiments
 from aistrale_lab.store.records import Visibility
 
@@ -111,8 +113,9 @@ def start(asked: AskedExperiment, request: Request) -> Begun:
         owner=caller_of(request).user_id,
         visibility=asked.visibility,
     )
-    lanes = lanes_of(task, asked.models)
-    handle = begin(request, asked.options, start, lanes=lanes)
+    points = [config for _, config in expand_sweep(task)]
+    work = Work(task, list(product(asked.models, points)))
+    handle = begin(request, asked.options, start, work)
     return Begun.under(handle, request)
 
 
@@ -163,21 +166,17 @@ def resume(experiment_id: StoredId, asked: Resumed, request: Request) -> Begun:
     task = within_limit(bench.store.load_task(experiment_id), request)
     models = tuple(dict.fromkeys(run.model for run in runs))
     check_allowed(task, models, request, lanes=len(runs))
-    which = experiment_id
-    if asked.run is not None:
-        which = next((r.id for r in runs if r.id == asked.run), "")
-        if not which:
-            raise NotFoundError(f"the experiment has no run {asked.run!r}")
+    meant = [run for run in runs if asked.run in (None, run.id)]
+    if not meant:
+        raise NotFoundError(f"the experiment has no run {asked.run!r}")
     busy = bench.store.owner_of([run.id for run in runs])
     if busy is not None or not bench.attach(experiment_id).done():
         raise ConflictError("it is being executed already")
-    start = partial(
-        bench.start_resume,
-        which,
-        failed=asked.failed,
-        settings=partial(settings_of, request=request),
-    )
-    handle = begin(request, asked.options, start, lanes=len(runs))
+    settings = partial(settings_of, request=request)
+    which = asked.run or experiment_id
+    start = partial(bench.start_resume, which, failed=asked.failed, settings=settings)
+    work = Work(task, [(run.model, settings(run)) for run in meant])
+    handle = begin(request, asked.options, start, work)
     return Begun.under(handle, request)
 
 
