@@ -33,6 +33,7 @@ from aistrale_lab.lab.resuming import (
     stored_settings,
 )
 from aistrale_lab.lab.stopping import check_rule
+from aistrale_lab.lab.turns import Turns
 from aistrale_lab.logs import Log
 from aistrale_lab.pricing import Price
 from aistrale_lab.runners.base import Endpoint
@@ -64,6 +65,7 @@ class LocalLauncher:
         self._observer = observer
         self._providers = Providers(settings, store)
         self._handles = Handles()
+        self._turns = Turns()
         self.shared: Place = StorePlace(store)
         self.url = store.url
 
@@ -79,11 +81,22 @@ class LocalLauncher:
         if self._settings.batch is not None:
             return self._start_point(order, endpoints, scorers)
         same = identity(order.name, order.task, endpoints)
-        if not order.fresh:
+        if order.fresh:
+            return self._start_new(order, endpoints, scorers, same)
+        with self._turns.of(same, order.owner):
             earlier = self._store.find_experiment(same, order.owner)
             if earlier is not None:
                 return self._continue(earlier, order)
             check_not_another(self._store, order.name, order.task, order.owner)
+            return self._start_new(order, endpoints, scorers, same)
+
+    def _start_new(
+        self,
+        order: Order,
+        endpoints: Sequence[tuple[ModelRef, Endpoint]],
+        scorers: Sequence[NamedScorer],
+        same: str,
+    ) -> RunHandle[Experiment]:
         plans = self._providers.plan(order, endpoints, new_id())
         check_rule(order.options, order.task, plans)
         origin = cells.told_origin(self._settings.notebook)
@@ -224,7 +237,12 @@ class LocalLauncher:
     def _continue(
         self, earlier: ExperimentRecord, order: Order
     ) -> RunHandle[Experiment]:
-        """A finished experiment as it is, an unfinished one resumed; says which."""
+        """A finished experiment as it is, one under way joined, else resumed."""
+        ids = [run.id for run in self._store.runs_of(earlier.id)]
+        running = self._handles.find_executing(earlier.id, ids, self._store)
+        if running is not None:
+            note(f"experiment {earlier.id} is under way: nothing is sent twice")
+            return running
         runs = self._store.runs_of(earlier.id)
         check_is_asked(earlier, runs, order.task, order.models)
         if all(run.status is RunStatus.COMPLETED for run in runs):
@@ -272,6 +290,25 @@ class LocalLauncher:
         *,
         failed: bool = False,
         only: Sequence[str] | None = None,
+    ) -> RunHandle[Experiment]:
+        """The handle of runs that are executed from now on, or are already."""
+        experiment_id = plans[0].spec.experiment_id
+        run_ids = [plan.spec.run_id for plan in plans]
+        with self._turns.of(experiment_id):
+            running = self._handles.find_executing(experiment_id, run_ids, self._store)
+            if running is not None:
+                return running
+            return self._begin(task, plans, scorers, chosen, failed=failed, only=only)
+
+    def _begin(
+        self,
+        task: Task,
+        plans: Sequence[LanePlan],
+        scorers: Sequence[NamedScorer],
+        chosen: RunOptions,
+        *,
+        failed: bool,
+        only: Sequence[str] | None,
     ) -> RunHandle[Experiment]:
         experiment_id = plans[0].spec.experiment_id
         work = begin(

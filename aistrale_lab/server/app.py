@@ -8,6 +8,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from aistrale_lab.errors import ConfigError
 from aistrale_lab.lab.bench import Lab
+from aistrale_lab.lab.turns import Turns
 from aistrale_lab.server import errors, inference
 from aistrale_lab.server.doors import routes_of
 from aistrale_lab.server.guard import Guard
@@ -106,6 +107,7 @@ def _share(app: FastAPI, bench: Lab, settings: ServerSettings) -> None:
     state.bench = bench
     state.settings = settings
     state.metrics = Metrics()
+    state.turns = Turns()
     state.passwords = Passwords()
     inference.share(app, bench, settings)
     state.accounts = Accounts(bench.store)

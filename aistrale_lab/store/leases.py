@@ -83,9 +83,14 @@ def take(connection: Connection, held: str, table: Table = RUNS) -> None:
     now = _database_time(connection)
     mine = _myself()
     if row.lease and row.lease != mine and _alive(row.lease, now - row.lease_beat):
-        raise StoreError(f"{_kind(table)} {held} {HELD[table]} by {_named(row.lease)}")
+        raise refusal(held, table, _named(row.lease))
     taken = {"lease": mine, "lease_beat": now, **UNASKED[table]}
     connection.execute(update(table).where(table.c.id == held).values(**taken))
+
+
+def refusal(held: str, table: Table, owner: str) -> StoreError:
+    """Why a lease is not to be had: whose it is, in words."""
+    return StoreError(f"{_kind(table)} {held} {HELD[table]} by {owner}")
 
 
 def holder(connection: Connection, run_id: str) -> str | None:

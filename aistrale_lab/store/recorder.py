@@ -72,6 +72,7 @@ class Recorder:
         self._closing = False
         self._broken: StoreError | None = None
         self._leased: set[tuple[Table, str]] = set()
+        self._leasing = threading.Lock()
         self._thread = threading.Thread(
             target=self._work, name="aistrale-recorder", daemon=True
         )
@@ -109,14 +110,22 @@ class Recorder:
         return future
 
     def lease(self, held: str, table: Table = leases.RUNS) -> None:
-        """Take the lease of a run or batch; raises StoreError if somebody holds it."""
-        self.call(lambda c: leases.take(c, held, table)).result()
-        self._leased.add((table, held))
+        """Take the lease of a run or batch.
+
+        Raises StoreError if somebody holds it, who may have taken it here.
+        """
+        with self._leasing:
+            if (table, held) in self._leased:
+                raise leases.refusal(held, table, "this process")
+            self.call(lambda c: leases.take(c, held, table)).result()
+            self._leased.add((table, held))
 
     def release(self, held: str, table: Table = leases.RUNS) -> None:
         """Give the lease of a run or batch back."""
-        self._leased.discard((table, held))
-        self.call(lambda c: leases.give_back(c, held, table)).result()
+        try:
+            self.call(lambda c: leases.give_back(c, held, table)).result()
+        finally:
+            self._leased.discard((table, held))
 
     def close(self) -> None:
         """Commit what waits, and end the thread."""

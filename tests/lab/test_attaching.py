@@ -6,7 +6,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from servers.recorded import RecordedServer
@@ -16,6 +19,8 @@ import aistrale_lab as lab
 from aistrale_lab.domain.runs import RunStatus
 from aistrale_lab.errors import NotFoundError, StoreError
 from aistrale_lab.store.reading import RUNS
+
+T = TypeVar("T")
 
 ELSEWHERE = """
 import aistrale_lab as lab, sys
@@ -89,6 +94,54 @@ async def test_what_cannot_be_gone_on_with_is_left_as_it_was(
         bench.start_resume(experiment.id)
 
     assert [(run.status, run.reason) for run in experiment.runs] == before
+
+
+def at_once(start: Callable[[], T], times: int = 8) -> list[T]:
+    """What so many calls at the same time return."""
+    together = threading.Barrier(times)
+
+    def one(_: int) -> T:
+        together.wait(30)
+        return start()
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(one, range(times)))
+
+
+def test_the_same_started_while_it_runs_is_joined_and_paid_once(
+    bench: lab.Lab, task: lab.Task, server: RecordedServer
+) -> None:
+    server.delay, server.notice_at = 30, 1
+
+    first, *others = at_once(lambda: bench.start(task, models="openai/large"))
+    assert server.reached.wait(30)
+    again = bench.start(task, models="openai/large")
+    resumed = bench.start_resume(first.experiment_id)
+    first.cancel()
+    first.wait(30)
+
+    assert {*others, again, resumed} == {first}
+    assert (len(bench.runs()), max(server.calls.values())) == (1, 1)
+
+
+def test_a_run_that_is_resumed_eight_times_at_once_is_executed_once(
+    bench: lab.Lab, task: lab.Task, server: RecordedServer
+) -> None:
+    server.delay, server.notice_at = 30, 1
+    stopped = bench.start(task, models="openai/large")
+    assert server.reached.wait(30)
+    stopped.cancel()
+    stopped.wait(30)
+    server.calls.clear()
+    server.reached.clear()
+
+    first, *others = at_once(lambda: bench.start_resume(stopped.experiment_id))
+    assert server.reached.wait(30)
+    first.cancel()
+    first.wait(30)
+
+    assert set(others) == {first}
+    assert max(server.calls.values()) == 1
 
 
 def test_a_run_of_another_process_is_followed_to_its_end(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -18,6 +19,8 @@ SUMS = [
     {"id": f"q{n}", "input": f"What is {n} and 100 ?", "target": str(n + 100)}
     for n in range(1, 9)
 ]
+
+EIGHT = range(8)
 
 
 @pytest.fixture
@@ -56,6 +59,13 @@ def get(client: httpx2.Client, path: str, **params: Any) -> Any:
     answer = client.get(f"{API}{path}", params=params)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def stop(client: httpx2.Client, path: str) -> None:
+    """Cancel an experiment, drop what is in flight, and see its end."""
+    for _ in range(2):
+        assert client.post(f"{path}/cancel").status_code == 202
+    follow(client, path.rpartition("/")[2])
 
 
 def follow(client: httpx2.Client, experiment_id: str) -> list[tuple[str, Any]]:
@@ -133,6 +143,30 @@ def test_a_slow_run_is_cancelled_and_one_that_is_answered_stays_finished(
         ("interrupted", "stopped"),
         ("completed", None),
     ]
+
+
+def test_what_is_asked_eight_times_at_once_is_begun_once(
+    team: TeamServer, ann: UserRecord, provider: ActedServer
+) -> None:
+    body = asked("openai/stuck", options={"retries": 0})
+    with team.browser(ann) as client, ThreadPoolExecutor(8) as pool:
+        begun = [
+            *pool.map(lambda _: client.post(f"{API}/experiments", json=body), EIGHT)
+        ]
+        provider.wait_for_calls(8)
+        again = client.post(f"{API}/experiments", json=body)
+        path = f"{API}/experiments/{again.json()['id']}"
+        stop(client, path)
+        resumed = [*pool.map(lambda _: client.post(f"{path}/resume", json={}), EIGHT)]
+        provider.wait_for_calls(16)
+        stop(client, path)
+        stopped = get(client, path.removeprefix(API))
+
+    assert {answer.json()["id"] for answer in begun} == {again.json()["id"]}
+    assert {answer.status_code for answer in [*begun, again]} == {202}
+    assert sorted(answer.status_code for answer in resumed) == [202] + [409] * 7
+    assert provider.calls.total() == 16
+    assert stopped["runs"][0]["status"] == "interrupted"
 
 
 def test_what_is_missing_is_sent_on_request(team: TeamServer, ann: UserRecord) -> None:

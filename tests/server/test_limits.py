@@ -255,6 +255,19 @@ def test_what_an_experiment_did_not_spend_is_given_back(
     assert statuses([*begun, call]) == [202, 202, 200]
 
 
+def test_the_same_again_while_it_runs_takes_no_more_of_the_money(
+    priced: None, store_url: str, server: RecordedServer
+) -> None:
+    server.delay = 60.0
+    with serving(store_url, user_budget_usd="1") as team:
+        with team.bearer(team.add_user("ann")) as client:
+            begun = [begin(client), begin(client)]
+            client.post(f"/api/v1/experiments/{begun[0].json()['id']}/cancel")
+
+    assert statuses(begun) == [202, 202]
+    assert begun[0].json()["id"] == begun[1].json()["id"]
+
+
 def test_the_lanes_of_an_experiment_share_the_users_rates(
     priced: None, store_url: str
 ) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 from aistrale_lab.analysis.summary import run_objects
 from aistrale_lab.errors import ConflictError, NotFoundError
 from aistrale_lab.lab.bench import Lab
+from aistrale_lab.lab.experiment import Experiment as StoredExperiment
 from aistrale_lab.lab.handle import RunHandle
 from aistrale_lab.lab.plan import expand_sweep
 from aistrale_lab.server.background import begin
@@ -103,19 +104,23 @@ def list_experiments(
 def start(asked: AskedExperiment, request: Request) -> Begun:
     """Start it as background work; `/events` tells how far it is."""
     task = task_of(asked, request)
+    owner = caller_of(request).user_id
+    named = {"name": asked.name, "owner": owner}
     start = partial(
         _bench(request).start,
         task,
         asked.models,
-        name=asked.name,
+        **named,
         tags=asked.tags,
         fresh=asked.fresh,
-        owner=caller_of(request).user_id,
         visibility=asked.visibility,
     )
+    find = partial(_bench(request).find, task, asked.models, **named, **asked.options)
     points = [config for _, config in expand_sweep(task)]
     work = Work(task, list(product(asked.models, points)))
-    handle = begin(request, asked.options, start, work)
+    with request.app.state.turns.of(owner, task.dataset.fingerprint):
+        under_way = None if asked.fresh else _under_way(request, find())
+        handle = under_way or begin(request, asked.options, start, work)
     return Begun.under(handle, request)
 
 
@@ -169,14 +174,15 @@ def resume(experiment_id: StoredId, asked: Resumed, request: Request) -> Begun:
     meant = [run for run in runs if asked.run in (None, run.id)]
     if not meant:
         raise NotFoundError(f"the experiment has no run {asked.run!r}")
-    busy = bench.store.owner_of([run.id for run in runs])
-    if busy is not None or not bench.attach(experiment_id).done():
-        raise ConflictError("it is being executed already")
     settings = partial(settings_of, request=request)
     which = asked.run or experiment_id
     start = partial(bench.start_resume, which, failed=asked.failed, settings=settings)
     work = Work(task, [(run.model, settings(run)) for run in meant])
-    handle = begin(request, asked.options, start, work)
+    with request.app.state.turns.of(experiment_id):
+        busy = bench.store.owner_of([run.id for run in runs])
+        if busy is not None or not bench.attach(experiment_id).done():
+            raise ConflictError("it is being executed already")
+        handle = begin(request, asked.options, start, work)
     return Begun.under(handle, request)
 
 
@@ -188,6 +194,16 @@ def summary(experiment_id: StoredId, request: Request) -> list[dict[str, Any]]:
     experiment = _bench(request).experiment(experiment_id)
     runs, results = experiment.runs, experiment.measures_df()
     return run_objects(runs, results, experiment.summary_df())
+
+
+def _under_way(
+    request: Request, found: StoredExperiment | None
+) -> RunHandle[Any] | None:
+    """The handle of an experiment that is executed, which uses no more of the money."""
+    if found is None:
+        return None
+    handle = _bench(request).attach(found.id)
+    return None if handle.done() else handle
 
 
 def _bench(request: Request) -> Lab:
