@@ -23,6 +23,9 @@ from aistrale_lab.settings import ServerSettings
 from aistrale_lab.store.accounts import Role, UserRecord
 from aistrale_lab.store.reading import EXPERIMENTS
 
+LOOP = "team-server"
+"""The name of the thread in which the server's event loop runs."""
+
 PASSWORD = "correct horse battery staple"
 
 
@@ -39,7 +42,7 @@ class TeamServer:
             self.app, port=0, log_level="error", proxy_headers=False
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread = threading.Thread(target=self._server.run, name=LOOP, daemon=True)
 
     @property
     def url(self) -> str:

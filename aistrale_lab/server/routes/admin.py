@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 
 from aistrale_lab.server.doors import ADMIN, GuardedRoute, door
 from aistrale_lab.server.errors import describe_errors
@@ -50,7 +51,10 @@ async def add_user(asked: NewUser, request: Request) -> MadeUser:
     """Make a user; the one-time password is in this answer, and in no later one."""
     state, password = request.app.state, one_time_password()
     hashed = await state.passwords.hash(password)
-    return _made(state.accounts.add(asked.name, hashed, role=asked.role), password)
+    user = await run_in_threadpool(
+        state.accounts.add, asked.name, hashed, role=asked.role
+    )
+    return _made(user, password)
 
 
 @router.patch("/{user_id}", responses=describe_errors(404, 409))
@@ -72,7 +76,9 @@ async def reset_password(user_id: Id, request: Request) -> MadeUser:
     """Give a user a new one-time password; their sessions and tokens all end."""
     state, password = request.app.state, one_time_password()
     changes = {"password_hash": await state.passwords.hash(password)}
-    user = state.accounts.change(user_id, changes, revoke_tokens=True)
+    user = await run_in_threadpool(
+        state.accounts.change, user_id, changes, revoke_tokens=True
+    )
     return _made(user, password)
 
 

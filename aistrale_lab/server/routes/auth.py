@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 
 from aistrale_lab.errors import NotFoundError
 from aistrale_lab.server import cookies
@@ -62,7 +63,9 @@ async def change_password(asked: NewPassword, request: Request) -> None:
     check_password(asked.new, caller.name)
     await check_password_of(request, caller.name, asked.current)
     changes = {"password_hash": await state.passwords.hash(asked.new)}
-    state.accounts.change(caller.user_id, changes, keep=caller.session_id)
+    await run_in_threadpool(
+        state.accounts.change, caller.user_id, changes, keep=caller.session_id
+    )
 
 
 @router.get("/sessions")
