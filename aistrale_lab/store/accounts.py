@@ -81,7 +81,7 @@ class Accounts:
                 raise _taken(user.name)
             connection.execute(insert(USERS).values(**row))
 
-        self._store.recorder.call(write).result()
+        self._store.recorder.write(write)
         return user
 
     def check_free(self, name: str) -> None:
@@ -145,7 +145,7 @@ class Accounts:
                 connection.execute(_revoke_all(user_id))
             return user_of(row)
 
-        return self._store.recorder.call(write).result()
+        return self._store.recorder.write(write)
 
     def rehash(self, user_id: str, old: str, new: str) -> None:
         """Store a better hash of the same password; no session ends."""
@@ -153,7 +153,7 @@ class Accounts:
             USERS.c.id == user_id, USERS.c.password_hash == old
         )
         values = statement.values(password_hash=new)
-        self._store.recorder.call(lambda c: c.execute(values)).result()
+        self._store.recorder.write(lambda c: c.execute(values))
 
 
 def folded(name: str) -> str:

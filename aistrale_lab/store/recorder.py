@@ -3,8 +3,9 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -32,6 +33,9 @@ LINGER = 0.004
 
 BUSY_BUDGET = 120.0
 """Seconds that a group keeps trying: the lock is held, or the server is away."""
+
+PATIENCE = 3.0
+"""Seconds that somebody waits for a write while the database lets nobody in."""
 
 HEARTBEAT = 10.0
 """Seconds between the signs of life of the leases that are held."""
@@ -73,6 +77,7 @@ class Recorder:
         self._broken: StoreError | None = None
         self._leased: set[tuple[Table, str]] = set()
         self._leasing = threading.Lock()
+        self._shut_out_since: float | None = None
         self._thread = threading.Thread(
             target=self._work, name="aistrale-recorder", daemon=True
         )
@@ -108,6 +113,23 @@ class Recorder:
             self._group.calls.append((write, future))
             self._news.notify()
         return future
+
+    def write(self, write: Callable[[Connection], T]) -> T:
+        """Run a write that a person waits for, and return what it returns.
+
+        Raises StoreError once the database has let nobody in for PATIENCE: the lock
+        is held, or the server is away. Then it is not written later either.
+        """
+        future = self.call(write)
+        while True:
+            try:
+                return future.result(max(0.1, PATIENCE - self._shut_out()))
+            except TimeoutError:
+                if future.done():
+                    return future.result()
+                if self._shut_out() >= PATIENCE and future.cancel():
+                    said = f"{self._database} cannot be written at the moment"
+                    raise PassingStoreError(said) from None
 
     def lease(self, held: str, table: Table = leases.RUNS) -> None:
         """Take the lease of a run or batch.
@@ -167,9 +189,12 @@ class Recorder:
         try:
             answers = self._write_patiently(group)
         except StoreError as error:
+            self._shut_out_since = None
             self._fail(group, error)
             return
         for (_, future), answer in zip(group.calls, answers, strict=True):
+            if not future.set_running_or_notify_cancel():
+                continue
             if isinstance(answer, BaseException):
                 future.set_exception(answer)
             else:
@@ -188,12 +213,28 @@ class Recorder:
 
     def _write(self, group: _Group) -> list[Any]:
         self._check_there()
-        with self._database.write() as connection:
+        with self._transaction() as connection:
             if group.results:
                 write_results(connection, group.results)
             if group.scores:
                 write_scores(connection, group.scores)
-            return [_called(connection, write) for write, _ in group.calls]
+            return [
+                None if future.cancelled() else _called(connection, write)
+                for write, future in group.calls
+            ]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        if self._shut_out_since is None:
+            self._shut_out_since = time.monotonic()
+        with self._database.write() as connection:
+            self._shut_out_since = None
+            yield connection
+
+    def _shut_out(self) -> float:
+        """Seconds for which the database has let nobody in, 0 if nobody asked it to."""
+        since = self._shut_out_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def _check_there(self) -> None:
         path = self._database.path
@@ -210,19 +251,20 @@ class Recorder:
             with self._news:
                 self._broken = error
         for _, future in group.calls:
-            future.set_exception(error)
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
         tell(group.waiters, error)
 
     def _beat(self) -> None:
         held = tuple(self._leased)
         if held and self._broken is None:
             try:
-                with self._database.write() as connection:
+                with self._transaction() as connection:
                     for table in leases.HELD:
                         mine = [one for where, one in held if where is table]
                         leases.beat(connection, mine, table)
             except StoreError:
-                pass  # the next write says it, with what it could not store
+                self._shut_out_since = None  # the next write says it
 
 
 def _called(connection: Connection, write: Callable[[Connection], Any]) -> Any:

@@ -156,7 +156,7 @@ class Store:
         """Say who sees an experiment besides its owner."""
         same = EXPERIMENTS.c.id == experiment_id
         statement = update(EXPERIMENTS).where(same).values(visibility=visibility)
-        self.recorder.call(lambda c: c.execute(statement)).result()
+        self.recorder.write(lambda c: c.execute(statement))
 
     def find_experiment(
         self, identity: str, owner: str | None = None
@@ -298,7 +298,7 @@ class Store:
 
     def ask_to_stop(self, run_ids: Sequence[str]) -> None:
         """Ask the process that executes the runs to stop them, whichever it is."""
-        self.recorder.call(lambda c: leases.ask_to_stop(c, run_ids)).result()
+        self.recorder.write(lambda c: leases.ask_to_stop(c, run_ids))
 
     def is_asked_to_stop(self, run_ids: Sequence[str]) -> bool:
         """Whether somebody asked to stop one of the runs that are being executed."""

@@ -67,7 +67,7 @@ class Sessions:
         )
         self._store.recorder.call(lambda c: c.execute(expired))
         add = insert(SESSIONS).values(**row)
-        self._store.recorder.call(lambda c: c.execute(add)).result()
+        self._store.recorder.write(lambda c: c.execute(add))
         return secret, now + self._longest
 
     def find(self, secret: str) -> tuple[SessionRecord, UserRecord] | None:
@@ -109,9 +109,7 @@ class Sessions:
 
     def _delete(self, *where: Any) -> int:
         statement = delete(SESSIONS).where(*where)
-        return self._store.recorder.call(
-            lambda c: int(c.execute(statement).rowcount)
-        ).result()
+        return self._store.recorder.write(lambda c: int(c.execute(statement).rowcount))
 
     def _is_alive(self, session: SessionRecord) -> bool:
         now = datetime.now(UTC)

@@ -37,7 +37,7 @@ class SignIns:
     def begin(self, account: str, address: str) -> float:
         """Count a try; returns 0, or the seconds to wait before it may be made."""
         free = {_account(account): FREE_ACCOUNT, _address(address): FREE_ADDRESS}
-        return self._store.recorder.call(lambda c: _count(c, free)).result()
+        return self._store.recorder.write(lambda c: _count(c, free))
 
     def succeed(self, account: str, address: str) -> None:
         """The try was right: the account's failures are forgotten."""
@@ -49,7 +49,7 @@ class SignIns:
             own = key == _address(address)
             connection.execute(update(SIGN_INS).where(own).values(failures=left))
 
-        self._store.recorder.call(write).result()
+        self._store.recorder.write(write)
 
 
 def _count(connection: Connection, free: Mapping[str, int]) -> float:

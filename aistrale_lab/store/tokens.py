@@ -70,7 +70,7 @@ class Tokens:
         )
         row = {**token.model_dump(), "scopes": list(token.scopes)}
         statement = insert(TOKENS).values(**row, token_hash=hashed(secret))
-        self._store.recorder.call(lambda c: c.execute(statement)).result()
+        self._store.recorder.write(lambda c: c.execute(statement))
         return secret, token
 
     def find(self, secret: str) -> tuple[TokenRecord, UserRecord] | None:
@@ -104,9 +104,7 @@ class Tokens:
             .where(TOKENS.c.revoked_at.is_(None))
             .values(revoked_at=datetime.now(UTC))
         )
-        return self._store.recorder.call(
-            lambda c: c.execute(statement).rowcount > 0
-        ).result()
+        return self._store.recorder.write(lambda c: c.execute(statement).rowcount > 0)
 
     def _see(self, token: TokenRecord, now: datetime) -> None:
         if token.seen_at is not None and now - token.seen_at < SEEN_EVERY:

@@ -11,6 +11,7 @@ from aistrale_lab.domain.runs import Attempt
 from aistrale_lab.domain.tasks import Task
 from aistrale_lab.errors import StoreError
 from aistrale_lab.store.results import Store
+from aistrale_lab.store.sign_ins import SIGN_INS, SignIns
 from aistrale_lab.store.writing import ATTEMPTS, RESULTS
 from tests.store.conftest import add_run, make_result
 
@@ -24,8 +25,13 @@ TRIED = Attempt(
 
 
 async def test_answers_wait_for_a_killed_server_and_are_stored_once(
-    postgres: Postgres, postgres_url: str, task: Task
+    postgres: Postgres,
+    postgres_url: str,
+    task: Task,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Who waits for a page does not: of them nothing is written later either."""
+    monkeypatch.setattr("aistrale_lab.store.recorder.PATIENCE", 0.1)
     store = Store.open(postgres_url)
     add_run(store, task)
     saved = asyncio.Event()
@@ -39,14 +45,18 @@ async def test_answers_wait_for_a_killed_server_and_are_stored_once(
     saving = asyncio.gather(*(save(worker) for worker in range(8)))
     await asyncio.wait_for(saved.wait(), 60)
     await asyncio.to_thread(postgres.kill)
+    with pytest.raises(StoreError, match="cannot be written at the moment"):
+        await asyncio.to_thread(SignIns(store).begin, "ann", "::1")
     waits = not saving.done()
     await asyncio.to_thread(postgres.start)
     await saving
 
     rows = [row.sample_id for row in store.read(select(RESULTS))]
+    counted = store.read(select(SIGN_INS))
     tries = [row.sample_id for row in store.read(select(ATTEMPTS))]
     store.close()
     assert waits
+    assert counted == []
     assert sorted(rows) == sorted({f"w{w}-{n}" for w in range(8) for n in range(30)})
     assert sorted(tries) == sorted(rows)
 

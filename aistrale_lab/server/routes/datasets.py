@@ -53,7 +53,7 @@ def add_dataset(asked: AskedDataset, request: Request) -> Dataset:
     """Store a dataset, for all to ask; one of the same samples is stored once."""
     store = request.app.state.bench.store
     made = tasks.Dataset(name=asked.name, samples=asked.samples)
-    store.recorder.call(lambda c: datasets.add(c, made)).result()
+    store.recorder.write(lambda c: datasets.add(c, made))
     return Dataset(fingerprint=made.fingerprint, name=made.name, samples=len(made))
 
 
