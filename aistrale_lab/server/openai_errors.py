@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from aistrale_lab.errors import NotFoundError
+
 PATHS = "/v1/"
 
 TYPES = {
@@ -16,9 +18,9 @@ CODES = {
     "ContextLengthError": "context_length_exceeded",
     "ModelNotFoundError": "model_not_found",
     "NotSignedInError": "invalid_api_key",
+    "NoSuchModelError": "model_not_found",
     "RateLimitError": "rate_limit_exceeded",
     "ThrottledError": "rate_limit_exceeded",
-    "UnknownProviderError": "model_not_found",
 }
 
 SCHEMA: dict[str, Any] = {
@@ -37,6 +39,10 @@ SCHEMA: dict[str, Any] = {
         }
     },
 }
+
+
+class NoSuchModelError(NotFoundError):
+    """What was named is no model of the server's, whatever is wrong with the name."""
 
 
 def status_in_openai(status_code: int) -> int:

@@ -27,7 +27,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     components = made.setdefault("components", {})
     components["securitySchemes"] = SCHEMES
     for method, path, door in routes_of(app):
-        operation = made.get("paths", {}).get(path, {}).get(method.lower())
+        said = made.get("paths", {}).get(path.replace(":path", ""), {})
+        operation = said.get(method.lower())
         if operation is not None:
             _describe(operation, door, openai=path.startswith(openai_errors.PATHS))
     for name in ("HTTPValidationError", "ValidationError"):

@@ -116,6 +116,7 @@ MATRIX: dict[tuple[Method, Path], Row] = {
     ("GET", "/api/v1/models"): signed_in(200),
     ("POST", "/v1/chat/completions"): with_token(200, CHAT),
     ("GET", "/v1/models"): with_token(200),
+    ("GET", "/v1/models/{model:path}"): with_token(200),
     ("GET", "/static/{file}"): open_to_all(200),
     ("GET", "/sign-in"): open_to_all(200),
     ("POST", "/sign-in"): replace(open_to_all(401), form=LOGIN),
@@ -180,6 +181,7 @@ INFERENCE = {
     ("GET", "/api/v1/models"),
     ("POST", "/v1/chat/completions"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/models/{model:path}"),
 }
 WHATEVER = {("GET", "/openapi.json"), ("GET", "/api/v1/users/me")}
 """What takes a scope of its own, or none; all else that a token may do takes `read`."""
@@ -211,6 +213,7 @@ def things_of(team: TeamServer, owner: UserRecord) -> dict[str, str]:
     team.give(runs[0].experiment_id, owner)
     return {
         "file": "house.css",
+        "model": "embedded/echo",
         "experiment_id": runs[0].experiment_id,
         "fingerprint": team.bench.experiment(runs[0].experiment_id).record.dataset,
         "run_id": runs[0].id,
@@ -266,7 +269,11 @@ def ask(
         form = {**form, "name": new}
     query = {name: value.format(**ids) for name, value in QUERY.get(path, {}).items()}
     return client.request(
-        method, path.format(**ids), json=body, data=form, params=query
+        method,
+        path.replace(":path", "").format(**ids),
+        json=body,
+        data=form,
+        params=query,
     )
 
 

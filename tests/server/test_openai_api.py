@@ -112,6 +112,22 @@ def test_the_models(client: openai.OpenAI) -> None:
     assert {"embedded/echo", "openai/large"} <= set(names)
 
 
+def test_one_model(client: openai.OpenAI) -> None:
+    found = client.models.retrieve("openai/large")
+
+    assert (found.id, found.owned_by) == ("openai/large", "openai")
+
+
+@pytest.mark.parametrize("model", ["large", "embedded", "nowhere/m", "embedded/none"])
+def test_a_model_that_there_is_not(client: openai.OpenAI, model: str) -> None:
+    with pytest.raises(openai.NotFoundError) as sought:
+        client.models.retrieve(model)
+    with pytest.raises(openai.NotFoundError) as asked:
+        client.chat.completions.create(model=model, messages=QUESTION)
+
+    assert sought.value.code == asked.value.code == "model_not_found"
+
+
 async def test_calls_of_tools_come_through_whole_and_streamed(
     scripted: TeamServer, canned: CannedServer
 ) -> None:
@@ -211,7 +227,7 @@ async def test_an_error_in_the_midst_of_a_stream_is_raised_by_the_client(
     ("asked", "error", "code"),
     [
         ({"model": "openai/unheard-of"}, openai.NotFoundError, "model_not_found"),
-        ({"model": "nowhere/m"}, openai.BadRequestError, "model_not_found"),
+        ({"model": "nowhere m"}, openai.BadRequestError, "ValidationError"),
         ({"n": 2}, openai.BadRequestError, "ValidationError"),
         ({"max_tokens": 5_000}, openai.BadRequestError, "ValidationError"),
         ({"extra_body": {"best_of": 9}}, openai.BadRequestError, "ValidationError"),

@@ -23,7 +23,12 @@ from servers.team import TeamServer
 
 from aistrale_lab.store.accounts import UserRecord
 
-CALL_MODELS = ("/api/v1/inference", "/v1/chat/completions", "/v1/models")
+CALL_MODELS = (
+    "/api/v1/inference",
+    "/v1/chat/completions",
+    "/v1/models",
+    "/v1/models/{model}",
+)
 TAKE_TASKS = (
     "POST /api/v1/exchange",
     "POST /api/v1/datasets",

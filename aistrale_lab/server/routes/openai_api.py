@@ -7,12 +7,18 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from aistrale_lab.domain.calls import Answer
-from aistrale_lab.errors import LabError
+from aistrale_lab.domain.tasks import ModelRef
+from aistrale_lab.errors import ConfigError, LabError
 from aistrale_lab.lab.asking import Asked, check_asked
+from aistrale_lab.server.allowed import check_model
 from aistrale_lab.server.calling import ClientLeftError, Item
 from aistrale_lab.server.doors import TOKEN, GuardedRoute, door
 from aistrale_lab.server.errors import log_error, message_of, status_of
-from aistrale_lab.server.openai_errors import SCHEMA, error_in_openai
+from aistrale_lab.server.openai_errors import (
+    SCHEMA,
+    NoSuchModelError,
+    error_in_openai,
+)
 from aistrale_lab.server.openai_forms import ChatCompletion, Chunks, whole
 from aistrale_lab.server.routes.inference import CLIENT_LEFT, admissible
 from aistrale_lab.server.sse import EventStream, event
@@ -39,6 +45,7 @@ FAILURES: dict[int | str, dict[str, Any]] = {
 @door(TOKEN("inference"))
 async def complete(body: ChatCompletion, request: Request) -> Response:
     """Ask a model; the call is recorded before its last word is told."""
+    _check_name(request, body.model)
     asked = admissible(request, check_asked(body.model, body.messages, body.config()))
     calling = request.app.state.calling
     try:
@@ -56,16 +63,30 @@ async def complete(body: ChatCompletion, request: Request) -> Response:
 async def list_models(request: Request) -> Response:
     """The models that can be asked."""
     found = await request.app.state.catalogue.get()
-    models = [
-        {
-            "id": name,
-            "object": "model",
-            "created": 0,
-            "owned_by": name.partition("/")[0],
-        }
-        for name in found.models
-    ]
-    return AsJSON({"object": "list", "data": models})
+    return AsJSON({"object": "list", "data": [_described(m) for m in found.models]})
+
+
+@router.get("/models/{model:path}", responses={404: FAILURES[404]})
+@door(TOKEN("inference"))
+async def get_model(model: str, request: Request) -> Response:
+    """A model, if its provider lists it."""
+    _check_name(request, model)
+    found = await request.app.state.catalogue.get()
+    if model not in found.models:
+        raise NoSuchModelError(f"no provider lists the model {model!r}")
+    return AsJSON(_described(model))
+
+
+def _check_name(request: Request, model: str) -> None:
+    try:
+        check_model(str(ModelRef.parse(model)), request.app.state.providers)
+    except ConfigError as error:
+        raise NoSuchModelError(error.message) from None
+
+
+def _described(model: str) -> dict[str, Any]:
+    owner = model.partition("/")[0]
+    return {"id": model, "object": "model", "created": 0, "owned_by": owner}
 
 
 async def _events(
