@@ -13,6 +13,7 @@ from aistrale_lab.server import errors, inference
 from aistrale_lab.server.doors import routes_of
 from aistrale_lab.server.guard import Guard
 from aistrale_lab.server.headers import Border
+from aistrale_lab.server.heads import Heads
 from aistrale_lab.server.metrics import Measured, Metrics
 from aistrale_lab.server.pages.setup import add_pages
 from aistrale_lab.server.passwords import Passwords
@@ -63,10 +64,12 @@ def make_app(bench: Lab, settings: ServerSettings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
         lifespan=inference.lifespan,
     )
     errors.add_handlers(app)
     _share(app, bench, settings)
+    app.add_middleware(Heads)
     app.add_middleware(Border)
     if bench.telemetry is not None:
         # only now: it needs an extra of its own

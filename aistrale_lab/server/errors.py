@@ -207,6 +207,5 @@ async def _http_error(request: Request, error: Exception) -> Response:
 def _methods_of(request: Request) -> str:
     """All methods of a path; FastAPI names those of the first route that has it."""
     path, methods = request.url.path, request.app.state.methods
-    return ", ".join(
-        sorted({method for pattern, method in methods if pattern.match(path)})
-    )
+    found = {method for pattern, method in methods if pattern.match(path)}
+    return ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set())))

@@ -1,8 +1,10 @@
 """What every answer carries, and what the server does not give away."""
 
 import pytest
+from servers.recorded import RecordedServer
 from servers.team import TeamServer
 
+from aistrale_lab.domain.tasks import Task
 from aistrale_lab.store.accounts import UserRecord
 
 
@@ -22,6 +24,52 @@ def test_every_answer_is_guarded_against_framing_sniffing_and_keeping(
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == "no-store"
     assert headers["referrer-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("path", ["/health", "/sign-in", "/static/house.css", "/x"])
+def test_the_head_of_an_answer_is_that_of_get_without_the_body(
+    team: TeamServer, path: str
+) -> None:
+    with team.visitor() as nobody:
+        head, whole = nobody.head(path), nobody.get(path)
+
+    own = {"date": "", "x-request-id": ""}
+    assert head.status_code == whole.status_code
+    assert dict(head.headers) | own == dict(whole.headers) | own
+    assert head.content == b"" != whole.content
+
+
+def test_who_asks_for_the_head_of_events_does_not_wait_for_their_end(
+    team: TeamServer, ann: UserRecord, server: RecordedServer, task: Task
+) -> None:
+    server.delay = 600
+    handle = team.bench.start(task, ["openai/large"])
+    with team.bearer(ann) as client:
+        team.give(handle.experiment_id, ann)
+        head = client.head(f"/api/v1/experiments/{handle.experiment_id}/events")
+
+    assert head.status_code == 200
+    assert not handle.done()
+    handle.cancel()
+
+
+def test_what_is_served_for_get_alone_says_so(team: TeamServer) -> None:
+    with team.visitor() as nobody:
+        refused = nobody.delete("/health"), nobody.head("/api/v1/auth/login")
+
+    assert [answer.status_code for answer in refused] == [405, 405]
+    assert [a.headers["allow"] for a in refused] == ["GET, HEAD", "POST"]
+
+
+@pytest.mark.parametrize("path", ["/health/", "/sign-in/", "/v1/models/", "/static"])
+def test_no_address_leads_to_where_the_clients_host_header_says(
+    team: TeamServer, path: str
+) -> None:
+    with team.visitor(host="evil.example") as nobody:
+        answer = nobody.get(path)
+
+    assert "location" not in answer.headers
+    assert answer.status_code in (401, 404)
 
 
 def test_no_other_site_may_read(team: TeamServer) -> None:
