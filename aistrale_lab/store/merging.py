@@ -20,6 +20,7 @@ from aistrale_lab.store.writing import (
     RESULTS,
     SCORES,
     Row,
+    replace_results,
     replaced_row,
     write_scores,
 )
@@ -154,15 +155,11 @@ def _replace(
     old = {key: stored[key][0] for key in keys}
     unknown = _unknown(connection, [replaced_row(row) for row in old.values()])
     sent_before = {_key_of(row) for row in unknown}
-    rows = []
-    for line in lines:
-        row = _row(line)
-        if _key(line) in sent_before:  # else its count is in that of the newer one
-            row["attempts"] += old[_key(line)]["attempts"]
-        rows.append(row)
-    for table in (SCORES, RESULTS):
-        connection.execute(delete(table).where(_columns(table).in_(keys)))
-    connection.execute(insert(RESULTS), rows)
+    rows = {_key(line): _row(line) for line in lines}
+    for key in sent_before:  # else its count is in that of the newer one
+        rows[key]["attempts"] += old[key]["attempts"]
+    connection.execute(delete(SCORES).where(_columns(SCORES).in_(keys)))
+    replace_results(connection, rows)
     if unknown:
         connection.execute(insert(ATTEMPTS), unknown)
     return len(unknown)

@@ -5,11 +5,11 @@ insert.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, func, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -209,11 +209,25 @@ def _replace(connection: Connection, rows: dict[Key, Row]) -> set[Key]:
         fresh[place]["attempts"] += row["attempts"]
         kept.append(replaced_row(row))
     if kept:
-        connection.execute(delete(RESULTS).where(key.in_(list(fresh))))
         connection.execute(insert(ATTEMPTS), kept)
     if fresh:
-        connection.execute(insert(RESULTS), list(fresh.values()))
+        replace_results(connection, fresh)
     return rows.keys() - fresh.keys()
+
+
+def replace_results(connection: Connection, rows: Mapping[Key, Row]) -> None:
+    """Put results in, after all others, in the place of those of their keys.
+
+    Who has read up to the last row finds them behind it: SQLite would give the id of
+    a last row that is deleted once more.
+    """
+    key = tuple_(RESULTS.c.run_id, RESULTS.c.sample_id, RESULTS.c.epoch)
+    last = connection.execute(select(func.max(RESULTS.c.id))).scalar_one() or 0
+    connection.execute(delete(RESULTS).where(key.in_(list(rows))))
+    new = list(rows.values())
+    if connection.dialect.name == "sqlite":
+        new = [row | {"id": number} for number, row in enumerate(new, last + 1)]
+    connection.execute(insert(RESULTS), new)
 
 
 def _same_moment(stored: datetime, new: datetime) -> bool:

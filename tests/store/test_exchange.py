@@ -300,6 +300,23 @@ async def test_a_later_reading_begins_where_the_scores_end(store: Store) -> None
     assert (second[-1]["all_results"], second[-1]["all_scores"]) == (3, 1)
 
 
+@pytest.mark.parametrize("merged", [False, True])
+async def test_what_replaced_the_last_row_is_in_a_later_reading(
+    store: Store, other: Store, merged: bool
+) -> None:
+    failed = make_failure("s0").model_copy(update={"started_at": later(1)})
+    await store.recorder.save(failed)
+    merge(other, export_lines(store, EXPERIMENT))
+    read = other if merged else store
+    *_, end = export_lines(read, EXPERIMENT)
+
+    await store.recorder.save(make_result("s0", started_at=later(2)))
+    merge(other, export_lines(store, EXPERIMENT))
+    again = export_lines(read, EXPERIMENT, after=json.loads(end)["next"])
+
+    assert json.loads(list(again)[-1])["results"] == 1
+
+
 async def test_later_lines_join_the_samples_that_are_there(
     store: Store, other: Store
 ) -> None:
