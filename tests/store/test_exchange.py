@@ -234,10 +234,11 @@ def test_an_older_state_does_not_undo_a_newer(store: Store, other: Store) -> Non
 def test_a_copy_learns_that_a_run_has_died_and_that_it_goes_on(
     store: Store, other: Store
 ) -> None:
-    store.begin_run(RUN)
+    running = update(leases.RUNS).values(status=RunStatus.RUNNING)
+    killed = running.values(lease={"host": "elsewhere"}, lease_beat=1e9)
+    store.recorder.call(lambda c: c.execute(running)).result()
     merge(other, export_lines(store, EXPERIMENT))
-    killed = update(leases.RUNS).values(lease={"host": "elsewhere"})
-    store.recorder.call(lambda c: c.execute(killed.values(lease_beat=1e9))).result()
+    store.recorder.call(lambda c: c.execute(killed)).result()
 
     merge(other, export_lines(store, EXPERIMENT))
 
