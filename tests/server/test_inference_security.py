@@ -101,7 +101,7 @@ def test_s21_no_name_of_a_model_is_an_address(
         theirs = {name: complete(client, model=name).status_code for name in NAMES}
 
     assert ours == dict.fromkeys(NAMES, 422)
-    assert theirs == dict.fromkeys(NAMES, 404)
+    assert set(theirs.values()) == {400, 404}, "malformed, or of no known provider"
     assert not server.calls and not recorded(hub)
 
 
