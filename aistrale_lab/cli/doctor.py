@@ -11,6 +11,7 @@ from aistrale_lab.cli.options import Showing
 from aistrale_lab.cli.output import emit_blocks, emit_json
 from aistrale_lab.errors import ConfigError, LabError, StoreError
 from aistrale_lab.lab.provenance import provenance
+from aistrale_lab.lab.team import check_server_url, is_server
 from aistrale_lab.settings import FILE_NAME, WELL_KNOWN_KEYS, Settings, load_settings
 from aistrale_lab.store.database import Database, parse_url, shown
 from aistrale_lab.store.migrations import HEAD, VERSION_TABLE
@@ -68,6 +69,8 @@ def _sqlite() -> dict[str, Any]:
 def _store(text: str) -> dict[str, Any]:
     """The store as it is, without making, migrating or writing anything."""
     found: dict[str, Any] = {"url": None, "state": None, "fault": None}
+    if is_server(text):
+        return found | _server(text)
     try:
         url = parse_url(text)
         found["url"] = shown(url)
@@ -81,6 +84,14 @@ def _store(text: str) -> dict[str, Any]:
             database.close()
     except (ConfigError, StoreError) as error:
         return found | {"fault": error.message}
+
+
+def _server(text: str) -> dict[str, Any]:
+    """A team's server, which is not asked: its token stays here."""
+    try:
+        return {"url": check_server_url(text), "state": "a team's server"}
+    except ConfigError as error:
+        return {"fault": error.message}
 
 
 def _absent(path: Path) -> dict[str, Any]:

@@ -19,13 +19,14 @@ def open_lab(showing: Showing) -> Lab:
 def open_own_lab(showing: Showing, *, what: str) -> Lab:
     """The bench over a database; raises ConfigError over a server's URL."""
     check_store(showing)
-    url = showing.store or load_settings().store
+    settings = load_settings()
+    url = showing.store or settings.store
     if is_server(url):
         raise ConfigError(
-            f"{what} needs the database itself, and {url} is a server: name the "
+            f"{what} needs the database itself, and the store is a server: name the "
             "database with --store, where the server runs"
         )
-    return Lab.open(showing.store)
+    return Lab.open(url, settings=settings)
 
 
 def check_store(showing: Showing) -> None:

@@ -25,6 +25,9 @@ Said = str | Sequence[Message | Mapping[str, Any]]
 """A question, or a conversation."""
 
 
+LEFT_MESSAGE = "the caller left before the answer was complete"
+
+
 class Asked(Value):
     """One request, checked, and the id that its call is recorded under."""
 

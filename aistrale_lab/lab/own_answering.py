@@ -10,12 +10,11 @@ from aistrale_lab.engine.observing import Observer
 from aistrale_lab.engine.outcome import Hear, Listener, Outcome
 from aistrale_lab.engine.pace import Parked
 from aistrale_lab.errors import RunnerError
-from aistrale_lab.lab.asking import Asked, Keep
+from aistrale_lab.lab.asking import LEFT_MESSAGE, Asked, Keep
 from aistrale_lab.lab.lanes import Lanes, Place
 from aistrale_lab.store.recorder import Recorder
 
 LEFT = "CancelledError"
-LEFT_MESSAGE = "the caller left before the answer was complete"
 
 
 class OwnAnswering:

@@ -14,11 +14,7 @@ from aistrale_lab.store.recorder import Recorder
 
 
 class SharedRate:
-    """Limits that a call draws on all at once, each known to every process by its name.
-
-    A limit that is named by its rate too is another at another rate: who goes slowly
-    by choice slows nobody else.
-    """
+    """Limits that a call draws on all at once, each known to every process by its name."""
 
     def __init__(self, recorder: Recorder, quotas: Iterable[Quota]) -> None:
         known = list(quotas)
@@ -61,12 +57,16 @@ def make_pace(
 
 
 def _quotas(where: str, endpoint: Endpoint, options: RunOptions) -> Iterator[Quota]:
-    """The endpoint's own limits, what the run may take of it, and the run's quota."""
+    """The endpoint's own limits, what the run may take of it, and the run's quota.
+
+    What a run may take is shared by those that say the same within one quota: who goes
+    slowly by choice slows no others.
+    """
+    quota = options.quota or Quota(name="all")
     yield from _limited(where, endpoint.rpm, endpoint.tpm)
-    yield from _limited(f"{where}:{options.rpm}", options.rpm, None)
-    yield from _limited(f"{where}:{options.tpm}", None, options.tpm)
-    if options.quota is not None:
-        yield options.quota
+    yield from _limited(f"{where}:{quota.name}:{options.rpm}", options.rpm, None)
+    yield from _limited(f"{where}:{quota.name}:{options.tpm}", None, options.tpm)
+    yield from _limited(quota.name, quota.rpm, quota.tpm)
 
 
 def _limited(name: str, rpm: int | None, tpm: int | None) -> Iterator[Quota]:

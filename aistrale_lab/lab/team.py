@@ -197,18 +197,19 @@ def _fault_of(answer: httpx2.Response) -> dict[str, Any]:
     """The fault that an answer tells, or its status alone: a proxy knows no more."""
     status = {"status_code": answer.status_code}
     try:
-        fault = answer.json()["error"]
-        return {**fault, "message": str(fault["message"])} | status
-    except (ValueError, KeyError, TypeError, AttributeError):
-        said = f"it answered with status {answer.status_code}"
-        return {"message": said} | status
+        return dict(answer.json()["error"]) | status
+    except (ValueError, KeyError, TypeError):
+        return status
 
 
 def _message_of(fault: Mapping[str, Any]) -> str:
     """What the server says is wrong, field by field where it says so."""
-    fields = fault.get("fields") or ()
-    told = [f"{one['field']}: {one['message']}" for one in fields]
-    return "; ".join(told) or str(fault["message"])
+    try:
+        fields = fault.get("fields") or ()
+        told = [f"{one['field']}: {one['message']}" for one in fields]
+        return "; ".join(told) or str(fault["message"])
+    except (KeyError, TypeError):
+        return f"it answered with status {fault['status_code']}"
 
 
 def _split(texts: Iterable[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from aistrale_lab.domain.chat import Chunk, Usage
 from aistrale_lab.domain.runs import Timing
 from aistrale_lab.engine.outcome import Hear
 from aistrale_lab.errors import LabError, StoreError
-from aistrale_lab.lab.asking import Asked, Keep
+from aistrale_lab.lab.asking import LEFT_MESSAGE, Asked, Keep
 from aistrale_lab.lab.team import AsyncTeam, Team
 
 
@@ -96,13 +96,12 @@ def _answer_of(asked: Asked, started_at: datetime, told: Mapping[str, Any]) -> A
 
 
 def _failed(asked: Asked, started_at: datetime, error: BaseException) -> Answer:
-    message = error.message if isinstance(error, LabError) else str(error)
     return Answer(
         id=asked.id,
         model=asked.model,
         messages=asked.messages,
         config=asked.config,
         error_type=type(error).__name__,
-        error=message or "the caller left before the answer was complete",
+        error=error.message if isinstance(error, LabError) else LEFT_MESSAGE,
         started_at=started_at,
     )

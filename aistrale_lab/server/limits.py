@@ -84,12 +84,12 @@ class Limits:
 
         They draw on the same rates as the user's calls and other experiments.
         """
-        chosen = options.model_dump(exclude_unset=True, exclude={"quota"})
+        chosen = options.model_dump(exclude_unset=True)
         share = max(1, self._settings.user_concurrency // max(1, lanes))
         chosen["concurrency"] = min(options.concurrency, share)
-        rpm, tpm = self._rpm(caller), self._tpm(caller)
-        if rpm or tpm:
-            chosen["quota"] = Quota(name=_rates_of(caller), rpm=rpm, tpm=tpm)
+        chosen["quota"] = Quota(
+            name=_rates_of(caller), rpm=self._rpm(caller), tpm=self._tpm(caller)
+        )
         return chosen
 
     def most_of(self, caller: Caller, work: Work) -> Decimal | None:

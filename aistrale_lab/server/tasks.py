@@ -11,6 +11,7 @@ from pydantic import Field
 from aistrale_lab.domain.chat import GenerateConfig
 from aistrale_lab.domain.tasks import Dataset, PromptTemplate, Sample, Task
 from aistrale_lab.errors import NotFoundError, ValidationError
+from aistrale_lab.lab.plan import configure
 from aistrale_lab.scorers.base import parse_spec
 from aistrale_lab.server.allowed import (
     check_contents,
@@ -18,7 +19,6 @@ from aistrale_lab.server.allowed import (
     limited,
     providers_of,
 )
-from aistrale_lab.lab.plan import configure
 from aistrale_lab.server.caller import caller_of
 from aistrale_lab.server.shapes import Asked
 from aistrale_lab.store.listing import is_seen

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry.context import Context
+from opentelemetry.metrics import Histogram, Meter
 from opentelemetry.semconv.attributes import http_attributes as http
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
-from opentelemetry.metrics import Histogram, Meter
 from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_SCHEME
 from opentelemetry.semconv.metrics.http_metrics import HTTP_SERVER_REQUEST_DURATION
 from opentelemetry.trace import Span, StatusCode

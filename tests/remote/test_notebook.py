@@ -125,6 +125,7 @@ def test_push_and_pull_speak_to_the_server(
 def test_what_needs_the_database_is_refused_over_a_server(
     elsewhere: None, served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert answer(["doctor", "--store", served.url]) == 0
     for command in ("serve", "user list", "user add eve --admin"):
         code = answer([*command.split(), "--store", served.url])
 

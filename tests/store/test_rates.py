@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from aistrale_lab.engine.pace import LaneEnded, Pace
 from aistrale_lab.lab.options import Quota, RunOptions
@@ -173,6 +173,22 @@ async def test_who_goes_slowly_by_choice_slows_nobody_else(store: Store) -> None
     over.set()
     with pytest.raises(LaneEnded):
         await waiting
+
+
+async def test_the_same_choice_within_another_quota_is_another_limit(
+    store: Store,
+) -> None:
+    endpoint = Endpoint(provider="openai", kind="openai")
+    over = asyncio.Event()
+    for name in ("ann", "bob"):
+        options = RunOptions(rpm=1, quota=Quota(name=name))
+        pace = make_pace(endpoint, "m", options, store.recorder)
+        await asyncio.wait_for(pace.acquire(0, over), 30)
+
+    due = store.read(text("SELECT key FROM rates"))
+    assert sorted(key.split(":", 1)[1] for (key,) in due) == [
+        *("ann:1:calls", "bob:1:calls")
+    ]
 
 
 @pytest.mark.parametrize("how", ["ended", "cancelled", "cancelled at once"])
